@@ -1,0 +1,186 @@
+"""Candidates with their data set index, out of the user's own loader and in its order."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from rheostat.errors import StateError
+from rheostat.select import batches
+from rheostat.select.batches import Batch
+from rheostat.select.policy import Stateful
+
+
+@runtime_checkable
+class IndexedLoader(Protocol):
+    """A loader that knows the data set index of what it yields."""
+
+    def indexed(self) -> Iterable[tuple[Tensor, Batch]]:
+        """One epoch of `(index [B] int64, batch)`."""
+        ...
+
+
+class CandidateStream:
+    """One epoch after another of `(index, batch)`, out of any loader.
+
+    A map-style `DataLoader` gets its data set and its collate function wrapped, so the index travels with the example
+    through samplers, shuffling and worker processes; the loader itself is left alone. A loader with `indexed()` is
+    asked. For any other iterable the index is the position within the epoch.
+
+    Args:
+        loader: What to iterate once per epoch.
+    """
+
+    def __init__(self, loader: Iterable[Batch]) -> None:
+        self._loader = loader
+        self._start: dict[str, Any] | None = None  # the order of the running epoch, as random states
+        self._resume: dict[str, Any] | None = None
+        self.rounds = 0  # batches taken in the running epoch
+
+        if isinstance(loader, IndexedLoader):
+            self._indexed: Callable[[], Iterable[tuple[Tensor, Batch]]] = loader.indexed
+        elif isinstance(loader, DataLoader) and _is_map_style(loader):
+            with_index = _with_index(loader)
+            self._indexed = lambda: with_index
+        else:
+            self._indexed = lambda: _numbered(loader)
+
+    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
+        """Yield one epoch, or the rest of the epoch that `load_state_dict` brought."""
+        resume, self._resume = self._resume, None
+        if resume is None:
+            self.rounds = 0
+            self._start = self._order()
+            iterator = iter(self._indexed())
+        else:
+            self.rounds = resume["rounds"]
+            self._start = resume["order"]
+            iterator = self._fast_forward(resume)
+        for pair in iterator:
+            self.rounds += 1
+            yield pair
+        self.rounds, self._start = 0, None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the running epoch stands; between two epochs, nothing."""
+        return {"rounds": self.rounds, "order": self._start} if self.rounds else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next `epoch()` go on where `state` was taken."""
+        self._resume = state or None
+        self.rounds, self._start = (state["rounds"], state["order"]) if state else (0, None)
+
+    def _fast_forward(self, resume: dict[str, Any]) -> Iterator[tuple[Tensor, Batch]]:
+        # the order of an epoch is drawn at its start, from generators of the loader or from the global one: they are
+        # set to what they were then, and the global one is given back as the caller has it now
+        with _global_random_states_kept():
+            self._set_order(resume["order"])
+            iterator = iter(self._indexed())
+            for _ in range(resume["rounds"]):
+                if next(iterator, None) is None:
+                    raise StateError(
+                        f"the saved epoch stood after {resume['rounds']} batches and the loader has fewer: "
+                        "resume with the data and the batch size that the run was started with"
+                    )
+        return iterator
+
+    def _order(self) -> dict[str, Any]:
+        if isinstance(self._loader, Stateful):
+            return {"loader": self._loader.state_dict()}
+        states = [generator.get_state() for generator in _generators(self._loader)]
+        return {"generators": states, "global": torch.get_rng_state()}
+
+    def _set_order(self, order: dict[str, Any]) -> None:
+        if isinstance(self._loader, Stateful):
+            self._loader.load_state_dict(order["loader"])
+            return
+        generators = _generators(self._loader)
+        if len(generators) != len(order["generators"]):
+            raise StateError(
+                f"the saved epoch was shuffled by {len(order['generators'])} generators and this loader has "
+                f"{len(generators)}: build the loader as it was built for the first run"
+            )
+        for generator, state in zip(generators, order["generators"], strict=True):
+            generator.set_state(state)
+        torch.set_rng_state(order["global"])
+
+
+class _WithIndex(Dataset[Any]):
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> tuple[int, Any]:
+        return index, self._dataset[index]
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[int, Any]]:
+        if callable(getattr(self._dataset, "__getitems__", None)):
+            return list(zip(indices, self._dataset.__getitems__(indices), strict=True))
+        return [self[index] for index in indices]
+
+
+class _CollateWithIndex:
+    def __init__(self, collate: Callable[[list[Any]], Batch]) -> None:
+        self._collate = collate
+
+    def __call__(self, pairs: list[tuple[int, Any]]) -> tuple[Tensor, Batch]:
+        indices, examples = zip(*pairs, strict=True)
+        return torch.tensor(indices, dtype=torch.int64), self._collate(list(examples))
+
+
+def _is_map_style(loader: DataLoader[Any]) -> bool:
+    return loader.batch_sampler is not None and not isinstance(loader.dataset, IterableDataset)
+
+
+def _with_index(loader: DataLoader[Any]) -> Iterable[tuple[Tensor, Batch]]:
+    # a shallow copy keeps the sampler, its generator, the workers' settings and what a subclass adds
+    twin = copy.copy(loader)
+    twin.__dict__["dataset"] = _WithIndex(loader.dataset)
+    twin.__dict__["collate_fn"] = _CollateWithIndex(loader.collate_fn)
+    return twin
+
+
+def _numbered(loader: Iterable[Batch]) -> Iterator[tuple[Tensor, Batch]]:
+    position = 0
+    for batch in loader:
+        size = batches.batch_size(batches.flatten(batch)[0])
+        yield torch.arange(position, position + size), batch
+        position += size
+
+
+def _generators(loader: Any) -> list[torch.Generator]:
+    """The random generators that belong to a DataLoader and its samplers, each once."""
+    batch_sampler = getattr(loader, "batch_sampler", None)
+    owners = [
+        loader,
+        getattr(loader, "sampler", None),
+        batch_sampler,
+        getattr(batch_sampler, "sampler", None),
+    ]
+    found: list[torch.Generator] = []
+    for owner in owners:
+        generator = getattr(owner, "generator", None)
+        if isinstance(generator, torch.Generator) and not any(generator is other for other in found):
+            found.append(generator)
+    return found
+
+
+@contextmanager
+def _global_random_states_kept() -> Iterator[None]:
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - read to be put back
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002

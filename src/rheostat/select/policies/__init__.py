@@ -1,0 +1,61 @@
+"""The policies, and their names for the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rheostat.errors import SettingsError, unknown_name
+from rheostat.select.policies.baselines import MatchedRandom, Random, Uniform
+from rheostat.select.policies.biggest_losers import Percentile, SelectiveBackprop
+from rheostat.select.policies.top_k import TopK
+from rheostat.select.policy import Policy
+
+__all__ = [
+    "MatchedRandom",
+    "Percentile",
+    "Random",
+    "SelectiveBackprop",
+    "TopK",
+    "Uniform",
+    "build_policy",
+    "policy_names",
+]
+
+_POLICIES: dict[str, Any] = {
+    "uniform": Uniform,
+    "random": Random,
+    "selective-backprop": SelectiveBackprop,
+    "percentile": Percentile,
+    "top-k": TopK,
+    "matched-random": MatchedRandom,
+}
+
+
+def policy_names() -> tuple[str, ...]:
+    """The names that `build_policy` takes."""
+    return tuple(_POLICIES)
+
+
+def build_policy(name: str, **options: Any) -> Policy:
+    """Build a policy from its name and its options.
+
+    Args:
+        name: One of `policy_names()`.
+        options: Constructor arguments of the policy. For ``matched-random``, `reference` is the name of another
+            policy (``selective-backprop`` if it is left out) and the rest are that policy's options.
+
+    Raises:
+        SettingsError: The name is unknown (the nearest are given), the policy has no such option, or an option is
+            outside its range.
+    """
+    if name not in _POLICIES:
+        raise unknown_name("policy", name, _POLICIES)
+    if name == "matched-random":
+        return MatchedRandom(build_policy(options.pop("reference", "selective-backprop"), **options))
+    known = [field.name for field in dataclasses.fields(_POLICIES[name]) if field.init]
+    for option in options:
+        if option not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes no option"
+            raise SettingsError(f"policy {name!r} has no option {option!r}: it {takes}")
+    return _POLICIES[name](**options)

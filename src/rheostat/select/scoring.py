@@ -1,0 +1,157 @@
+"""How candidates are scored: a forward pass without gradient that leaves the model as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rheostat.errors import DataError, ScoreError, SettingsError
+from rheostat.select.batches import Batch
+from rheostat.signals import Score, euclidean
+
+Forward = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
+"""model, batch -> logits `[B, C]` and targets `[B]` or `[B, C]`."""
+
+_TARGET_KEYS = ("labels", "label", "targets", "target", "y")
+
+
+def logits_and_targets(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Run the model on the two usual forms of batch.
+
+    ``(inputs, targets)`` calls ``model(inputs)``; a mapping with a key ``labels``, ``label``, ``targets``, ``target``
+    or ``y`` calls ``model(**rest)``. A result with ``logits`` (a Transformers output) is reduced to them.
+
+    Raises:
+        DataError: The batch has another form.
+    """
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        inputs, targets = batch
+        output = model(inputs)
+    elif isinstance(batch, Mapping) and (named := [key for key in _TARGET_KEYS if key in batch]):
+        targets = batch[named[0]]
+        output = model(**{key: value for key, value in batch.items() if key != named[0]})
+    else:
+        raise DataError(
+            f"cannot tell inputs from targets in a {type(batch).__name__}: (inputs, targets) and mappings with one of "
+            f"{', '.join(_TARGET_KEYS)} are understood; for others give Scoring(forward=...)"
+        )
+    return getattr(output, "logits", output), targets
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a candidate gets its score.
+
+    Args:
+        score: logits `[B, C]`, targets `[B]` or `[B, C]` -> `[B]`, higher = more to teach.
+        mode: Mode of the model while it scores. ``eval`` uses the running statistics of normalisation layers and no
+            dropout; ``train`` scores the network as the training step sees it, with buffers and random state put back.
+        forward: How to run the model on a batch; `logits_and_targets` understands the usual forms.
+
+    Raises:
+        SettingsError: `mode` is neither ``eval`` nor ``train``.
+    """
+
+    score: Score = euclidean
+    mode: Literal["eval", "train"] = "eval"
+    forward: Forward = logits_and_targets
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("eval", "train"):
+            raise SettingsError(f"mode is {self.mode!r}: the model scores in 'eval' or in 'train' mode")
+
+
+class Scored(NamedTuple):
+    """Scores `[B]`, and what could be wrong with them, still on the device.
+
+    Attributes:
+        score: `[B]` float32.
+        targets: What the batch gave, for the message of an error.
+        classes: Width C of the logits.
+        bad_target: `[B]` bool, a class index outside [0, C).
+        bad_score: `[B]` bool, NaN or infinite.
+    """
+
+    score: Tensor
+    targets: Tensor
+    classes: int
+    bad_target: Tensor
+    bad_score: Tensor
+
+
+def score_batch(model: nn.Module, batch: Batch, size: int, scoring: Scoring) -> Scored:
+    """Score the `size` examples of a batch without a host synchronisation.
+
+    Raises:
+        DataError: The logits or the targets have the wrong shape.
+        ScoreError: There is not one score per example.
+    """
+    with torch.no_grad(), _left_as_it_was(model, scoring.mode):
+        logits, targets = scoring.forward(model, batch)
+        _check_shapes(logits, targets, size)
+        if targets.ndim == 1:
+            bad_target = (targets < 0) | (targets >= logits.shape[1])
+            score = scoring.score(logits, targets.clamp(0, logits.shape[1] - 1))
+        else:
+            bad_target = torch.zeros(size, dtype=torch.bool, device=logits.device)
+            score = scoring.score(logits, targets)
+    if score.shape != (size,):
+        raise ScoreError(
+            f"the score of {size} examples has shape {list(score.shape)} and must be one number per example, [{size}]: "
+            "a loss that is averaged over the batch cannot rank it, use reduction='none'"
+        )
+    score = score.detach().float()
+    return Scored(score, targets, logits.shape[1], bad_target, ~score.isfinite())
+
+
+def _check_shapes(logits: Any, targets: Any, size: int) -> None:
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != size:
+        what = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise DataError(
+            f"the model gave {what} for {size} examples and must give logits [{size}, classes]: "
+            "for another kind of output give Scoring(forward=...)"
+        )
+    if not isinstance(targets, Tensor) or targets.shape not in {(size,), logits.shape}:
+        what = list(targets.shape) if isinstance(targets, Tensor) else type(targets).__name__
+        raise DataError(
+            f"the targets are {what} and must be class indices [{size}] or soft targets {list(logits.shape)}, "
+            f"because the model has {logits.shape[1]} outputs: does its last layer have one for every class?"
+        )
+    if targets.ndim == 1 and targets.is_floating_point():
+        raise DataError(
+            f"the targets are {targets.dtype} of shape [{size}] and must be integers: "
+            "class indices are compared with equality"
+        )
+
+
+@contextmanager
+def _left_as_it_was(model: nn.Module, mode: str) -> Iterator[None]:
+    """Put train flags, buffers and the global random state back as they were before the block."""
+    flags = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module, name, buffer, None if buffer is None else buffer.clone())
+        for module, _ in flags
+        for name, buffer in module._buffers.items()
+        if mode == "train" or not isinstance(module, _STILL_IN_EVAL)
+    ]
+    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices=devices):
+        try:
+            model.train(mode == "train")
+            yield
+        finally:
+            for module, training in flags:
+                module.training = training
+            for module, name, buffer, saved in buffers:
+                if buffer is not None and saved is not None:
+                    buffer.copy_(saved)
+                module._buffers[name] = buffer
+
+
+# layers whose buffers an eval-mode forward does not write; there is nothing to put back
+_STILL_IN_EVAL = (nn.modules.batchnorm._NormBase,)
