@@ -7,6 +7,7 @@ Every message names the value, the range that is allowed and the remedy::
     ├── DataError (ValueError)        the data or a batch cannot be used as it is
     ├── ScoreError (ValueError)       a score is NaN, infinite, or not one number per example
     ├── StateError (RuntimeError)     a saved state or a run folder does not fit the present object
+    ├── DivergedError (ArithmeticError)   training has left the finite numbers
     └── MissingExtraError (ImportError)   an optional dependency is not installed
 
 The command line turns each into one line on standard error and exit code 2.
@@ -36,6 +37,10 @@ class ScoreError(RheostatError, ValueError):
 
 class StateError(RheostatError, RuntimeError):
     """A saved state or a run folder does not fit the object that should take it."""
+
+
+class DivergedError(RheostatError, ArithmeticError):
+    """Training has left the finite numbers; what was saved before is kept."""
 
 
 class MissingExtraError(RheostatError, ImportError):

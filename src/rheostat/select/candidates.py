@@ -40,16 +40,16 @@ class CandidateStream:
     """
 
     def __init__(self, loader: Iterable[Batch]) -> None:
-        self._loader = loader
         self._start: dict[str, Any] | None = None  # the order of the running epoch, as random states
         self._resume: dict[str, Any] | None = None
         self.rounds = 0  # batches taken in the running epoch
 
+        self._source: Any = loader  # what is iterated, and so what holds the order
         if isinstance(loader, IndexedLoader):
             self._indexed: Callable[[], Iterable[tuple[Tensor, Batch]]] = loader.indexed
         elif isinstance(loader, DataLoader) and _is_map_style(loader):
-            with_index = _with_index(loader)
-            self._indexed = lambda: with_index
+            self._source = _with_index(loader)
+            self._indexed = lambda: self._source
         else:
             self._indexed = lambda: _numbered(loader)
 
@@ -70,19 +70,22 @@ class CandidateStream:
         self.rounds, self._start = 0, None
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the running epoch stands; between two epochs, nothing."""
-        return {"rounds": self.rounds, "order": self._start} if self.rounds else {}
+        """Where the running epoch stands, and what its order (between two epochs, the next one's) is drawn from."""
+        return {"rounds": self.rounds, "order": self._start if self.rounds else self._order()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Let the next `epoch()` go on where `state` was taken."""
-        self._resume = state or None
-        self.rounds, self._start = (state["rounds"], state["order"]) if state else (0, None)
+        self.rounds, self._start = state["rounds"], state["order"]
+        self._resume = state if self.rounds else None
+        if not self.rounds:
+            self._set_order(state["order"])
 
     def _fast_forward(self, resume: dict[str, Any]) -> Iterator[tuple[Tensor, Batch]]:
         # the order of an epoch is drawn at its start, from generators of the loader or from the global one: they are
         # set to what they were then, and the global one is given back as the caller has it now
         with _global_random_states_kept():
             self._set_order(resume["order"])
+            torch.set_rng_state(resume["order"]["global"])
             iterator = iter(self._indexed())
             for _ in range(resume["rounds"]):
                 if next(iterator, None) is None:
@@ -93,16 +96,14 @@ class CandidateStream:
         return iterator
 
     def _order(self) -> dict[str, Any]:
-        if isinstance(self._loader, Stateful):
-            return {"loader": self._loader.state_dict()}
-        states = [generator.get_state() for generator in _generators(self._loader)]
-        return {"generators": states, "global": torch.get_rng_state()}
+        states = [generator.get_state() for generator in _generators(self._source)]
+        loader = self._source.state_dict() if isinstance(self._source, Stateful) else None
+        return {"generators": states, "loader": loader, "global": torch.get_rng_state()}
 
     def _set_order(self, order: dict[str, Any]) -> None:
-        if isinstance(self._loader, Stateful):
-            self._loader.load_state_dict(order["loader"])
-            return
-        generators = _generators(self._loader)
+        if isinstance(self._source, Stateful) and order["loader"] is not None:
+            self._source.load_state_dict(order["loader"])
+        generators = _generators(self._source)
         if len(generators) != len(order["generators"]):
             raise StateError(
                 f"the saved epoch was shuffled by {len(order['generators'])} generators and this loader has "
@@ -110,7 +111,6 @@ class CandidateStream:
             )
         for generator, state in zip(generators, order["generators"], strict=True):
             generator.set_state(state)
-        torch.set_rng_state(order["global"])
 
 
 class _WithIndex(Dataset[Any]):
@@ -142,7 +142,7 @@ def _is_map_style(loader: DataLoader[Any]) -> bool:
     return loader.batch_sampler is not None and not isinstance(loader.dataset, IterableDataset)
 
 
-def _with_index(loader: DataLoader[Any]) -> Iterable[tuple[Tensor, Batch]]:
+def _with_index(loader: DataLoader[Any]) -> DataLoader[Any]:
     # a shallow copy keeps the sampler, its generator, the workers' settings and what a subclass adds
     twin = copy.copy(loader)
     twin.__dict__["dataset"] = _WithIndex(loader.dataset)

@@ -69,7 +69,7 @@ class RollingPercentile:
         """
         if len(scores) == 0:
             return scores.float()
-        if self._ring is None:
+        if self._ring is None or len(self) == 0:
             raise StateError("the window holds no score yet: call add() before of()")
         ordered = self._ring.to(scores.device)[: len(self)].sort().values
         return mid_rank(scores.float(), ordered)

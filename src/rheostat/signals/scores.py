@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
 from rheostat.errors import unknown_name
@@ -54,10 +54,10 @@ def cross_entropy(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"])
     Source:
         The loss that arXiv:1910.00762, section 3.2, ranks by.
     """
-    return F.cross_entropy(logits.float(), targets if _is_soft(targets) else targets.long(), reduction="none")
+    return F.cross_entropy(logits.float(), targets.float() if _is_soft(targets) else targets.long(), reduction="none")
 
 
-def negative_margin(logits: Float[Tensor, "b c"], targets: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+def negative_margin(logits: Float[Tensor, "b c"], targets: Integer[Tensor, " b"]) -> Float[Tensor, " b"]:
     """Largest logit of another class minus the logit of the given class.
 
     A margin compares one given class with the rest, so there is no form of it for soft targets.

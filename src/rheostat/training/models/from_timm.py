@@ -50,9 +50,10 @@ def timm_model(name: str, *, classes: int, channels: int, image_size: int) -> nn
         model = timm.create_model(bare, pretrained=False, num_classes=classes, in_chans=channels, **fixed)
         logits = _logits_of_blank(model, channels, image_size)
     except Exception as error:  # a foreign factory: asserts, divisions by zero, kernels too large
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise SettingsError(
             f"timm cannot build {bare!r} with classes={classes}, channels={channels}, "
-            f"image_size={image_size} ({type(error).__name__}: {error}): "
+            f"image_size={image_size} ({reason}): "
             f"change the image_size, its own is {own_size}, or choose another model"
         ) from error
     if not isinstance(logits, Tensor) or logits.shape != (1, classes):
@@ -70,8 +71,8 @@ def _import_timm(name: str) -> ModuleType:
         if error.name not in {"timm", "torchvision"}:
             raise
         raise MissingExtraError(
-            f"model {name!r} is not one of ours ({', '.join(model_names())}) and {error.name}, "
-            "which models of timm need, is not installed: pip install 'rheostat[train]'"
+            f"model {name!r} is not one of ours ({', '.join(model_names())}), and to look it up in timm "
+            f"{error.name} must be installed: pip install 'rheostat[train]'"
         ) from error
     return timm
 

@@ -17,7 +17,7 @@ class WideResNet(nn.Module):
     Args:
         classes: Number of logits per example, >= 2.
         channels: Channels of the images, >= 1.
-        depth: Convolutions on the way through, 6n + 4 with n >= 1 blocks in each of the three stages.
+        depth: 6n + 4, where each of the three stages has n >= 1 blocks.
         widen: Factor on the widths 16, 32 and 64 of the stages, >= 1.
 
     Raises:

@@ -1,0 +1,160 @@
+"""One schema for the settings of a run: it feeds the flags, the settings file and the run folder."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rheostat.errors import SettingsError, StateError
+
+POLICY_OPTIONS = ("floor", "keep", "p", "beta", "history", "reference")
+AUGMENTATIONS = ("crop", "flip", "cutout")
+
+
+class TrainSettings(BaseModel):
+    """Settings of one training run; the defaults are the thesis's for MNIST (section 4.3).
+
+    Build it with `checked`, which turns every problem into one `SettingsError`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    data: str = Field(description="hub name, folder of parquet files or of images, or 'sklearn-digits'")
+    label_column: str | None = Field(None, description="column of the labels; found by itself if left out")
+    image_size: int | None = Field(None, ge=1, description="side that images are resized to; needed if they differ")
+    memory_limit: float = Field(
+        4.0, ge=0, description="GB of decoded images held on the device; above that they stream"
+    )
+
+    model: str = Field("lenet", description="lenet, resnet18, mobilenetv2, densenet, wideresnet, or a timm name")
+    augment: str = Field("none", description="none, or any of crop, flip, cutout, joined by commas")
+
+    policy: str = Field("selective-backprop", description="which examples are trained on; 'uniform' = all")
+    floor: float | None = Field(None, description="selective-backprop: smallest probability of keeping, 0 to 1")
+    keep: float | None = Field(None, description="top-k: share kept of every round, above 0 to 1")
+    p: float | None = Field(None, description="random: probability of keeping, above 0 to 1")
+    beta: float | None = Field(None, description="percentile: selectivity, above 0")
+    history: int | None = Field(None, description="percentile: number of recent scores to rank among")
+    reference: str | None = Field(None, description="matched-random: the policy whose kept share is matched")
+    score: str = Field("euclidean", description="euclidean, cross-entropy, negative-margin or entropy")
+    warmup: int = Field(0, ge=0, description="epochs without selection at the start")
+
+    epochs: int | None = Field(None, ge=1, description="epochs of candidates; 16 unless --max-backwards ends the run")
+    max_backwards: int | None = Field(None, ge=1, description="stop after this many examples trained on")
+    batch_size: int = Field(128, ge=1, description="examples per training step and per scoring round")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd or adamw")
+    lr: float = Field(0.1, gt=0, description="learning rate at the start")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
+    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (sgd), decoupled decay (adamw)")
+    schedule: Literal["constant", "linear", "cosine", "step"] = Field(
+        "constant", description="course of the learning rate"
+    )
+    schedule_by: Literal["epochs", "backwards", "steps"] = Field("epochs", description="clock of the schedule")
+    milestones: tuple[float, ...] = Field((), description="step schedule: when to decay, in units of its clock")
+    gamma: float = Field(0.2, gt=0, le=1, description="step schedule: factor at each milestone")
+
+    precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision")
+    device: Literal["auto", "cpu"] = Field("auto", description="auto takes the accelerator if there is one")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of weights, order, augmentation and draws")
+    workers: int = Field(2, ge=0, description="processes that decode streamed images")
+    checkpoint_minutes: float = Field(10.0, ge=0, description="longest time between checkpoints within an epoch")
+    track: str = Field("tensorboard", description="trackers of accelerate, joined by commas, or none")
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """Build settings from plain values.
+
+        Raises:
+            SettingsError: One line that names every value that is wrong, its range and the remedy.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_readable(problem) for problem in error.errors())) from None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.schedule_by != "epochs" and self.schedule in ("linear", "cosine") and self.max_backwards is None:
+            raise ValueError(
+                f"schedule_by={self.schedule_by} needs max_backwards: the schedule must know where it ends"
+            )
+        if self.schedule_by == "epochs" and self.schedule in ("linear", "cosine") and self.end_epoch is None:
+            raise ValueError(
+                f"schedule={self.schedule} by epochs needs epochs: with max_backwards alone use schedule_by=backwards"
+            )
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError("schedule=step and milestones go together: give both or neither")
+        unknown = [name for name in self.augmentations if name not in AUGMENTATIONS]
+        if unknown:
+            raise ValueError(f"augment has {unknown[0]!r}: it is none, or any of {', '.join(AUGMENTATIONS)}")
+        return self
+
+    @property
+    def end_epoch(self) -> int | None:
+        """Epochs after which the run ends; None = only `max_backwards` ends it."""
+        return 16 if self.epochs is None and self.max_backwards is None else self.epochs
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """The augmentations by name, in the order given."""
+        return () if self.augment == "none" else tuple(self.augment.split(","))
+
+    @property
+    def trackers(self) -> list[str]:
+        """The trackers by name."""
+        return [] if self.track == "none" else self.track.split(",")
+
+    @property
+    def policy_options(self) -> dict[str, Any]:
+        """The options of the policy that were given."""
+        given = {name: getattr(self, name) for name in POLICY_OPTIONS}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file, or from the JSON file of a run folder.
+
+    Raises:
+        SettingsError: The file is missing or cannot be parsed.
+    """
+    try:
+        content = path.read_bytes()
+        return json.loads(content) if path.suffix == ".json" else tomllib.loads(content.decode())
+    except FileNotFoundError:
+        raise SettingsError(f"settings file {path} does not exist") from None
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error}") from None
+
+
+def same_but_for_length(old: TrainSettings, new: TrainSettings) -> None:
+    """Check that a run can be resumed with `new` settings: only how long it lasts may change.
+
+    Raises:
+        StateError: Another setting differs; the message names it with both values.
+    """
+    free = {"epochs", "max_backwards", "checkpoint_minutes", "track", "workers", "data", "memory_limit"}
+    before, after = old.model_dump(), new.model_dump()
+    differing = [name for name in before if name not in free and before[name] != after[name]]
+    if differing:
+        name = differing[0]
+        raise StateError(
+            f"the run was started with {name}={before[name]} and not {after[name]}: leave it, or start a new run"
+        )
+
+
+def _readable(problem: Any) -> str:
+    """One pydantic problem as: name is value: what is allowed."""
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{name} is missing: give --{name.replace('_', '-')}"
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(TrainSettings.model_fields)
+        return f"{name} is no setting; known are {known}"
+    return f"{name} is {problem['input']!r}: {message}" if name else message

@@ -1,0 +1,82 @@
+"""The folder of a run: settings, a record per epoch, the last checkpoint, the summary."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rheostat.errors import StateError
+from rheostat.records import Journal, read_json, write_bytes, write_json
+from rheostat.settings import TrainSettings, same_but_for_length
+
+SCHEMA = 1
+
+
+class RunFolder:
+    """Everything of a run that outlives its process.
+
+    ``settings.json``, ``epochs.jsonl`` (a record per epoch), ``checkpoint.pt`` and, when the run is over,
+    ``summary.json``. Each is replaced whole, so a kill at any moment leaves the last good one.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.epochs = Journal(path / "epochs.jsonl")
+
+    def start(self, settings: TrainSettings) -> None:
+        """Write the settings of a new run.
+
+        Raises:
+            StateError: The folder holds a run already.
+        """
+        if (self.path / "settings.json").exists():
+            raise StateError(f"{self.path} holds a run already: resume it with --resume, or name another folder")
+        write_json(self.path / "settings.json", settings.model_dump(mode="json"))
+
+    def resume(self, settings: TrainSettings) -> dict[str, Any] | None:
+        """Bring the records in line with the checkpoint and return it; None if the run never came to one.
+
+        Raises:
+            StateError: There is no run, it was made with other settings, or its checkpoint cannot be read.
+        """
+        same_but_for_length(self.settings(), settings)
+        write_json(self.path / "settings.json", settings.model_dump(mode="json"))
+        (self.path / "summary.json").unlink(missing_ok=True)
+        checkpoint = self._checkpoint()
+        # a kill may have come between the record of an epoch and its checkpoint: the epoch is run again
+        self.epochs.keep_first(checkpoint["records"] if checkpoint else 0)
+        return checkpoint
+
+    def settings(self) -> TrainSettings:
+        """The settings the run was started with."""
+        return TrainSettings.checked(read_json(self.path / "settings.json"))
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint."""
+        buffer = io.BytesIO()
+        torch.save({"schema": SCHEMA, "records": len(self.epochs.read()), **state}, buffer)
+        write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write the summary: the run is over."""
+        write_json(self.path / "summary.json", summary)
+
+    def _checkpoint(self) -> dict[str, Any] | None:
+        path = self.path / "checkpoint.pt"
+        if not path.exists():
+            return None
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError) as error:
+            raise StateError(f"{path} cannot be read ({error}): start a new run") from None
+        if state.get("schema") != SCHEMA:
+            raise StateError(
+                f"{path} has schema {state.get('schema')} and this version reads {SCHEMA}: start a new run"
+            )
+        return state

@@ -1,0 +1,393 @@
+"""The one training loop.
+
+::
+
+    plan = prepare(settings, folder)     everything named is looked up, everything wrong is said, nothing has run yet
+    summary = train(plan)
+
+    for each epoch of candidates:
+        for batch in SelectiveLoader(...):   learning rate <- clock; loss; backward; step; maybe a checkpoint
+        evaluate on the test split; write a record; write a checkpoint; tell the trackers
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rheostat.errors import DivergedError, MissingExtraError
+from rheostat.records import environment
+from rheostat.select import Phases, Policy, Scoring, SelectiveLoader, Stats, build_policy
+from rheostat.settings import TrainSettings
+from rheostat.signals import ExampleLog, Meters, score_named
+from rheostat.training.checkpoint import RunFolder
+from rheostat.training.data import ImageData, ImageLoader, load_data
+from rheostat.training.models import build_model
+from rheostat.training.schedules import Clock, lr_factor
+
+_TEST_BATCH = 500
+
+Progress = Callable[[float, str], None]
+"""share of the run done, in [0, 1], and one line on how it goes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run needs, looked up and checked; building it trains nothing.
+
+    Attributes:
+        settings: What was asked for.
+        folder: The run folder (see `RunFolder`); None keeps nothing on disk.
+        data: The data, on the device.
+        policy: Which examples are trained on.
+        scoring: How candidates are scored.
+        accelerator: Device, precision and trackers (Hugging Face accelerate).
+    """
+
+    settings: TrainSettings
+    folder: Path | None
+    data: ImageData
+    policy: Policy
+    scoring: Scoring
+    accelerator: Any
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Loss and error on a split.
+
+    Attributes:
+        loss: Mean cross-entropy in nats.
+        error: Share of wrong predictions, in [0, 1].
+    """
+
+    loss: float
+    error: float
+
+
+def prepare(settings: TrainSettings, folder: Path | None = None, data: ImageData | None = None) -> Plan:
+    """Look up everything that the settings name.
+
+    Args:
+        settings: What to run.
+        folder: The run folder; None keeps nothing on disk, and tells no tracker.
+        data: The data, if they are loaded already (several runs on the same data).
+
+    Raises:
+        SettingsError: A name is unknown or a value is outside its range.
+        DataError: The data cannot be used.
+    """
+    policy = build_policy(settings.policy, **settings.policy_options)
+    scoring = Scoring(score=score_named(settings.score))
+    accelerator = _accelerator(settings, folder)
+    if data is None:
+        with accelerator.main_process_first():
+            data = load_data(
+                settings.data,
+                device=accelerator.device,
+                label_column=settings.label_column,
+                image_size=settings.image_size,
+                memory_limit=settings.memory_limit,
+                workers=settings.workers,
+            )
+    with torch.random.fork_rng():  # built once here, so that a wrong name or size is known before anything runs
+        _model(settings, data)
+    return Plan(settings, folder, data, policy, scoring, accelerator)
+
+
+def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+    """Train a model and return the summary of the run.
+
+    The global random state is as it was when this returns.
+
+    Args:
+        plan: What to run.
+        resume: Go on from the run folder's last checkpoint, to the same weights bit for bit as without the interruption.
+        progress: Called after each step.
+
+    Returns:
+        `settings`, `environment`, `data`, `epochs` (the records) and `final` (the last of them). A record has totals
+        since the start of the run: `epoch`, `candidates`, `forwards` (scoring, training), `backwards`, `steps`,
+        `seconds` and `cpu_seconds` (data, scoring, training, evaluation); and of the epoch: `kept_share`, `train_loss`,
+        `train_error`, `test_loss`, `test_error`, `lr`.
+
+    Raises:
+        StateError: The folder holds a run already, or none that fits.
+        DivergedError: The training loss is no longer finite; earlier checkpoints are kept.
+    """
+    run_folder = None if plan.folder is None else RunFolder(plan.folder)
+    checkpoint: dict[str, Any] | None = None
+    if run_folder is not None and resume:
+        checkpoint = run_folder.resume(plan.settings)
+    elif run_folder is not None:
+        run_folder.start(plan.settings)
+    devices = list(range(torch.cuda.device_count())) if plan.accelerator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(plan.settings.seed)
+        run = _Run(plan, run_folder)
+        if checkpoint is not None:
+            run.load_state_dict(checkpoint)
+        return run.to_the_end(progress or _silent)
+
+
+def evaluate(model: nn.Module, loader: ImageLoader) -> Evaluation:
+    """Loss and error of a model over one epoch of a loader; the model's mode is put back."""
+    was_training = model.training
+    model.eval()
+    loss = wrong = torch.zeros((), dtype=torch.float64)
+    with torch.no_grad():
+        for images, labels in loader:
+            logits = model(images).float()
+            loss = loss + F.cross_entropy(logits, labels, reduction="sum").double().cpu()
+            wrong = wrong + (logits.argmax(1) != labels).sum().cpu()
+    model.train(was_training)
+    return Evaluation(float(loss) / len(loader), float(wrong) / len(loader))
+
+
+@dataclass
+class _Totals:
+    """Sums over the training batches of one epoch, on the device until the epoch is over."""
+
+    loss: Tensor
+    wrong: Tensor
+    examples: int = 0
+    started: dict[str, int] = field(default_factory=dict)  # counts of the loader when the epoch began
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.loss += loss.detach().double() * len(labels)
+        self.wrong += (logits.detach().argmax(1) != labels).sum()
+        self.examples += len(labels)
+
+
+class _Run:
+    """The moving parts of one run, and their state."""
+
+    def __init__(self, plan: Plan, folder: RunFolder | None) -> None:
+        settings, data = plan.settings, plan.data
+        self.plan = plan
+        self.folder = folder
+        self.records: list[dict[str, Any]] = []
+        self.meters = Meters()
+        accelerator = plan.accelerator
+        model = _model(settings, data)
+        self.model, self.optimizer = accelerator.prepare(model, _optimizer(settings, model))
+        self.candidates = ImageLoader(
+            data.train, data, settings.batch_size, augmentations=settings.augmentations, seed=settings.seed
+        )
+        self.test = ImageLoader(data.test, data, _TEST_BATCH, shuffle=False)
+        self.log = ExampleLog(len(self.candidates), accelerator.device)
+        self.loader = SelectiveLoader(
+            self.candidates,
+            self.model,
+            plan.policy,
+            settings.batch_size,
+            scoring=plan.scoring,
+            phases=Phases(warmup=settings.warmup),
+            seed=settings.seed,
+            log=self.log,
+        )
+        self.totals = self._new_totals()
+        self.saved_at = time.monotonic()
+
+    def to_the_end(self, progress: Progress) -> dict[str, Any]:
+        accelerator, settings = self.plan.accelerator, self.plan.settings
+        if settings.trackers and self.folder is not None:
+            config = {name: str(value) for name, value in settings.model_dump(mode="json").items()}
+            accelerator.init_trackers("tracking", config=config)
+        while not self._over():
+            self._epoch(progress)
+            record = self._record()
+            self.records.append(record)
+            self.totals = self._new_totals()
+            if self.folder is not None:
+                self.folder.epochs.append(record)
+                self._save()
+            accelerator.log(_flat(record), step=record["epoch"])
+            if record["backwards"] == record["candidates"] == 0 or self._starved():
+                break
+        summary = {
+            "settings": settings.model_dump(mode="json"),
+            "environment": environment(),
+            "data": {"note": self.plan.data.note, "train": len(self.candidates), "test": len(self.test)},
+            "final": self.records[-1],
+            "epochs": self.records,
+        }
+        if self.folder is not None:
+            self.folder.finish(summary)
+        accelerator.end_training()
+        return summary
+
+    def _epoch(self, progress: Progress) -> None:
+        settings, accelerator = self.plan.settings, self.plan.accelerator
+        self.model.train()
+        for images, labels in self.loader:
+            self._set_lr()
+            self.optimizer.zero_grad()
+            logits = self.model(images)
+            loss = F.cross_entropy(logits, labels)
+            accelerator.backward(loss)
+            self.optimizer.step()
+            self.totals.add(loss, logits, labels)
+            progress(self._done(), self._line())
+            if self._backwards_are_spent():
+                break
+            if self.folder is not None and time.monotonic() - self.saved_at > 60 * settings.checkpoint_minutes:
+                self._save()
+
+    def _record(self) -> dict[str, Any]:
+        """Evaluate, and sum up the run so far and this epoch."""
+        totals, stats = self.totals, self.loader.stats
+        loss = float(totals.loss) / max(totals.examples, 1)
+        if not torch.isfinite(torch.tensor(loss)):
+            raise DivergedError(
+                f"the training loss of epoch {len(self.records) + 1} is {loss}: lower the learning rate "
+                f"(it is {self.optimizer.param_groups[0]['lr']:g}) and start again"
+            )
+        with self.meters.timing("evaluation"):
+            tested = evaluate(self.model, self.test)
+        offered = stats.candidates - totals.started["candidates"]
+        return {
+            "epoch": len(self.records) + 1,
+            "candidates": stats.candidates,
+            "forwards": {"scoring": stats.scoring_forwards, "training": stats.backwards},
+            "backwards": stats.backwards,
+            "steps": stats.batches,
+            "seconds": _by_kind(stats, "seconds") | {"evaluation": self.meters.seconds["evaluation"]},
+            "cpu_seconds": _by_kind(stats, "cpu_seconds") | {"evaluation": self.meters.cpu_seconds["evaluation"]},
+            "kept_share": (stats.kept - totals.started["kept"]) / max(offered, 1),
+            "train_loss": loss,
+            "train_error": float(totals.wrong) / max(totals.examples, 1),
+            "test_loss": tested.loss,
+            "test_error": tested.error,
+            "lr": self.optimizer.param_groups[0]["lr"],
+        }
+
+    def _over(self) -> bool:
+        end = self.plan.settings.end_epoch
+        return (end is not None and len(self.records) >= end) or self._backwards_are_spent()
+
+    def _backwards_are_spent(self) -> bool:
+        limit = self.plan.settings.max_backwards
+        return limit is not None and self.loader.stats.backwards >= limit
+
+    def _starved(self) -> bool:
+        """Whether an unlimited run made no step for an epoch: nothing will change any more."""
+        if self.plan.settings.end_epoch is not None or len(self.records) < 2:
+            return False
+        return self.records[-1]["backwards"] == self.records[-2]["backwards"]
+
+    def _clock(self) -> Clock:
+        stats = self.loader.stats
+        return Clock(stats.candidates / len(self.candidates), stats.backwards, stats.batches)
+
+    def _set_lr(self) -> None:
+        # the batch at hand is counted as yielded already: the clock of this step is that before it
+        clock = self._clock()
+        before = Clock(clock.epochs, clock.backwards - self.plan.settings.batch_size, clock.steps - 1)
+        lr = self.plan.settings.lr * lr_factor(self.plan.settings, before)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+    def _done(self) -> float:
+        settings, clock = self.plan.settings, self._clock()
+        by_epochs = clock.epochs / settings.end_epoch if settings.end_epoch is not None else 0.0
+        by_backwards = clock.backwards / settings.max_backwards if settings.max_backwards is not None else 0.0
+        return min(max(by_epochs, by_backwards), 1.0)
+
+    def _line(self) -> str:
+        line = f"epoch {len(self.records) + 1}"
+        if self.records:
+            last = self.records[-1]
+            line += f", test error {last['test_error']:.2%}, kept {last['kept_share']:.0%}"
+        return line
+
+    def _new_totals(self) -> _Totals:
+        zero = torch.zeros((), dtype=torch.float64, device=self.plan.accelerator.device)
+        stats = self.loader.stats
+        return _Totals(zero, zero.clone(), started={"candidates": stats.candidates, "kept": stats.kept})
+
+    def _save(self) -> None:
+        assert self.folder is not None
+        totals, scaler = self.totals, self.plan.accelerator.scaler
+        cuda = torch.cuda.get_rng_state_all() if self.plan.accelerator.device.type == "cuda" else []
+        self.folder.save(
+            {
+                "model": self.plan.accelerator.unwrap_model(self.model).state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "loader": self.loader.state_dict(),
+                "log": self.log.state_dict(),
+                "meters": self.meters.state_dict(),
+                "totals": [totals.loss, totals.wrong, totals.examples, totals.started],
+                "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+                "epochs": self.records,
+            }
+        )
+        self.saved_at = time.monotonic()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        accelerator = self.plan.accelerator
+        self.log.load_state_dict(state["log"])  # first: it notices data of another size
+        accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if accelerator.scaler is not None and state["scaler"] is not None:
+            accelerator.scaler.load_state_dict(state["scaler"])
+        self.loader.load_state_dict(state["loader"])
+        self.meters.load_state_dict(state["meters"])
+        loss, wrong, examples, started = state["totals"]
+        device = accelerator.device
+        self.totals = _Totals(loss.to(device), wrong.to(device), examples, dict(started))
+        self.records = list(state["epochs"])
+        torch.set_rng_state(state["random"]["cpu"])
+        if state["random"]["cuda"]:
+            torch.cuda.set_rng_state_all(state["random"]["cuda"])
+
+
+def _model(settings: TrainSettings, data: ImageData) -> nn.Module:
+    return build_model(settings.model, classes=len(data.classes), channels=data.channels, image_size=data.image_size)
+
+
+def _optimizer(settings: TrainSettings, model: nn.Module) -> torch.optim.Optimizer:
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(
+        model.parameters(), lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
+
+
+def _accelerator(settings: TrainSettings, folder: Path | None) -> Any:
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ImportError:
+        raise MissingExtraError("training needs `accelerate`: pip install 'rheostat[train]'") from None
+    AcceleratorState._reset_state()  # a process may make several runs, each with a precision of its own
+    return Accelerator(
+        cpu=settings.device == "cpu",
+        mixed_precision=settings.precision,
+        log_with=[*settings.trackers] if folder is not None else None,
+        project_dir=folder,
+    )
+
+
+def _silent(share: float, line: str) -> None:
+    del share, line
+
+
+def _by_kind(stats: Stats, unit: str) -> dict[str, float]:
+    return {kind: getattr(stats, f"{kind}_{unit}") for kind in ("data", "scoring", "training")}
+
+
+def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """Nested numbers as ``seconds/scoring``, the form that trackers take."""
+    flat: dict[str, float] = {}
+    for name, value in record.items():
+        flat |= _flat(value, f"{prefix}{name}/") if isinstance(value, dict) else {prefix + name: value}
+    return flat

@@ -1,0 +1,28 @@
+"""Annotations are enforced under test: shapes by jaxtyping, types by beartype."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from jaxtyping import config, install_import_hook
+
+from tests import typechecker
+
+# a module of Rheostat that is imported before this line is not checked
+install_import_hook(["rheostat.signals", "rheostat.select"], f"{typechecker.__name__}.check")
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A generator of the test's own, seeded alike every time."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def annotations_not_enforced() -> Iterator[None]:
+    """For a test that gives a wrong type, as a user without a type checker may."""
+    config.update("jaxtyping_disable", True)  # noqa: FBT003 - the signature is jaxtyping's
+    yield
+    config.update("jaxtyping_disable", False)  # noqa: FBT003
