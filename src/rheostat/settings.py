@@ -79,19 +79,20 @@ class TrainSettings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        problems = []
         if self.schedule_by != "epochs" and self.schedule in ("linear", "cosine") and self.max_backwards is None:
-            raise ValueError(
-                f"schedule_by={self.schedule_by} needs max_backwards: the schedule must know where it ends"
-            )
+            problems.append(f"schedule_by={self.schedule_by} needs max_backwards: the schedule must know where it ends")
         if self.schedule_by == "epochs" and self.schedule in ("linear", "cosine") and self.end_epoch is None:
-            raise ValueError(
+            problems.append(
                 f"schedule={self.schedule} by epochs needs epochs: with max_backwards alone use schedule_by=backwards"
             )
         if (self.schedule == "step") != bool(self.milestones):
-            raise ValueError("schedule=step and milestones go together: give both or neither")
+            problems.append("schedule=step and milestones go together: give both or neither")
         unknown = [name for name in self.augmentations if name not in AUGMENTATIONS]
         if unknown:
-            raise ValueError(f"augment has {unknown[0]!r}: it is none, or any of {', '.join(AUGMENTATIONS)}")
+            problems.append(f"augment has {unknown[0]!r}: it is none, or any of {', '.join(AUGMENTATIONS)}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -124,11 +125,14 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     """
     try:
         content = path.read_bytes()
-        return json.loads(content) if path.suffix == ".json" else tomllib.loads(content.decode())
+        values = json.loads(content) if path.suffix == ".json" else tomllib.loads(content.decode())
     except FileNotFoundError:
         raise SettingsError(f"settings file {path} does not exist") from None
     except (ValueError, OSError) as error:
         raise SettingsError(f"settings file {path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"settings file {path} holds a {type(values).__name__}: it must map names to values")
+    return values
 
 
 def same_but_for_length(old: TrainSettings, new: TrainSettings) -> None:

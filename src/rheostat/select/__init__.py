@@ -11,6 +11,7 @@ from rheostat.select.policies import (
     TopK,
     Uniform,
     build_policy,
+    option_names,
     policy_names,
 )
 from rheostat.select.policy import Candidates, Policy
@@ -33,5 +34,6 @@ __all__ = [
     "TopK",
     "Uniform",
     "build_policy",
+    "option_names",
     "policy_names",
 ]

@@ -111,7 +111,7 @@ def _take_apart(part: Any, columns: list[Column]) -> Structure:
     if isinstance(part, list | tuple):
         if part and not any(isinstance(entry, Tensor | Mapping | list | tuple) for entry in part):
             columns.append(list(part))
-            return Structure(list)
+            return Structure(tuple if kind is tuple else list)
         return Structure(kind, None, tuple(_take_apart(entry, columns) for entry in part))
     raise DataError(
         f"a batch holds a {kind.__name__}, {part!r:.40}: every part must be a tensor [B, ...] or a list of B entries"
@@ -120,7 +120,8 @@ def _take_apart(part: Any, columns: list[Column]) -> Structure:
 
 def _put_together(columns: Any, structure: Structure) -> Any:
     if structure.parts is None:
-        return next(columns)
+        column = next(columns)
+        return column if isinstance(column, structure.kind) else structure.kind(column)
     parts = [_put_together(columns, part) for part in structure.parts]
     if structure.keys is not None:
         return structure.kind(dict(zip(structure.keys, parts, strict=True)))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
@@ -17,6 +14,7 @@ from rheostat.errors import StateError
 from rheostat.select import batches
 from rheostat.select.batches import Batch
 from rheostat.select.policy import Stateful
+from rheostat.select.randomness import global_random_states_kept
 
 
 @runtime_checkable
@@ -40,7 +38,7 @@ class CandidateStream:
     """
 
     def __init__(self, loader: Iterable[Batch]) -> None:
-        self._start: dict[str, Any] | None = None  # the order of the running epoch, as random states
+        self._start: dict[str, Any] | None = None  # the order of the running epoch, as random states; None = none runs
         self._resume: dict[str, Any] | None = None
         self.rounds = 0  # batches taken in the running epoch
 
@@ -54,36 +52,39 @@ class CandidateStream:
             self._indexed = lambda: _numbered(loader)
 
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
-        """Yield one epoch, or the rest of the epoch that `load_state_dict` brought."""
+        """Begin an epoch, or the rest of the one that `load_state_dict` brought; it runs until `finish()`."""
         resume, self._resume = self._resume, None
         if resume is None:
-            self.rounds = 0
-            self._start = self._order()
-            iterator = iter(self._indexed())
-        else:
-            self.rounds = resume["rounds"]
-            self._start = resume["order"]
-            iterator = self._fast_forward(resume)
-        for pair in iterator:
-            self.rounds += 1
-            yield pair
+            self.rounds, self._start = 0, self._order()
+            return self._counted(iter(self._indexed()))
+        self.rounds, self._start = resume["rounds"], resume["order"]
+        return self._counted(self._fast_forward(resume))
+
+    def finish(self) -> None:
+        """End the running epoch: all that it offered has been dealt with."""
         self.rounds, self._start = 0, None
 
     def state_dict(self) -> dict[str, Any]:
         """Where the running epoch stands, and what its order (between two epochs, the next one's) is drawn from."""
-        return {"rounds": self.rounds, "order": self._start if self.rounds else self._order()}
+        running = self._start is not None
+        return {"running": running, "rounds": self.rounds, "order": self._start if running else self._order()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Let the next `epoch()` go on where `state` was taken."""
-        self.rounds, self._start = state["rounds"], state["order"]
-        self._resume = state if self.rounds else None
-        if not self.rounds:
+        self.rounds = state["rounds"]
+        self._start, self._resume = (state["order"], state) if state["running"] else (None, None)
+        if not state["running"]:
             self._set_order(state["order"])
+
+    def _counted(self, pairs: Iterator[tuple[Tensor, Batch]]) -> Iterator[tuple[Tensor, Batch]]:
+        for pair in pairs:
+            self.rounds += 1
+            yield pair
 
     def _fast_forward(self, resume: dict[str, Any]) -> Iterator[tuple[Tensor, Batch]]:
         # the order of an epoch is drawn at its start, from generators of the loader or from the global one: they are
         # set to what they were then, and the global one is given back as the caller has it now
-        with _global_random_states_kept():
+        with global_random_states_kept():
             self._set_order(resume["order"])
             torch.set_rng_state(resume["order"]["global"])
             iterator = iter(self._indexed())
@@ -147,6 +148,7 @@ def _with_index(loader: DataLoader[Any]) -> DataLoader[Any]:
     twin = copy.copy(loader)
     twin.__dict__["dataset"] = _WithIndex(loader.dataset)
     twin.__dict__["collate_fn"] = _CollateWithIndex(loader.collate_fn)
+    twin.__dict__["_iterator"] = None  # workers of the loader that live on hold its own data set, not the wrapped one
     return twin
 
 
@@ -173,14 +175,3 @@ def _generators(loader: Any) -> list[torch.Generator]:
         if isinstance(generator, torch.Generator) and not any(generator is other for other in found):
             found.append(generator)
     return found
-
-
-@contextmanager
-def _global_random_states_kept() -> Iterator[None]:
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - read to be put back
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002

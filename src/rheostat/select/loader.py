@@ -161,6 +161,7 @@ class SelectiveLoader:
                 yield from self._one_batch(left)
         elif self._remainder == "drop":
             self._meters.count("dropped", self._queue.clear())
+        self._stream.finish()
         self.epoch += 1
         self._meters.count("epochs")
 
@@ -195,7 +196,10 @@ class SelectiveLoader:
             "epoch": self.epoch,
             "candidates": self._stream.state_dict(),
             "queue": self._queue.state_dict(),
-            "policy": self.policy.state_dict() if isinstance(self.policy, Stateful) else {},
+            "policy": {
+                "kind": type(self.policy).__name__,
+                "state": self.policy.state_dict() if isinstance(self.policy, Stateful) else {},
+            },
             "meters": self._meters.state_dict(),
             "generator": None if drawn is None else {"device": drawn.device.type, "state": drawn.get_state()},
         }
@@ -213,12 +217,18 @@ class SelectiveLoader:
                 f"the state was saved while drawing on {saved['device']} and the model is on {device.type} now: "
                 f"move the model to {saved['device']} to go on with the same draws"
             )
+        kind = type(self.policy).__name__
+        if state["policy"]["kind"] != kind:
+            raise StateError(
+                f"the saved policy is {state['policy']['kind']} and this one {kind}: "
+                "resume with the policy that the run was started with"
+            )
         self._generator = None
         if saved is not None:
             self._generator = torch.Generator(device)
             self._generator.set_state(saved["state"].cpu())
         if isinstance(self.policy, Stateful):
-            self.policy.load_state_dict(state["policy"])
+            self.policy.load_state_dict(state["policy"]["state"])
         self.epoch = state["epoch"]
         self._stream.load_state_dict(state["candidates"])
         self._queue.load_state_dict(state["queue"], device)
@@ -250,7 +260,7 @@ class SelectiveLoader:
         size = batches.batch_size(columns)
         device = self._device()
         columns = batches.to_device(columns, device)
-        index = index.to(device)
+        index = index.to(device, non_blocking=True)
         self._meters.count("candidates", size)
         scored: Scored | None = None
         score = torch.full((size,), torch.nan, device=device)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rheostat.errors import DataError, ScoreError, SettingsError
 from rheostat.select.batches import Batch
+from rheostat.select.randomness import global_random_states_kept
 from rheostat.signals import Score, euclidean
 
 Forward = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
@@ -140,16 +141,17 @@ def _left_as_it_was(model: nn.Module, mode: str) -> Iterator[None]:
         if mode == "train" or not isinstance(module, _STILL_IN_EVAL)
     ]
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
+    with global_random_states_kept(devices):
         try:
-            model.train(mode == "train")
+            if mode == "eval" or not model.training:  # a part that is frozen in eval trains so, and scores so
+                model.train(mode == "train")
             yield
         finally:
             for module, training in flags:
                 module.training = training
             for module, name, buffer, saved in buffers:
                 if buffer is not None and saved is not None:
-                    buffer.copy_(saved)
+                    buffer.data.copy_(saved)  # autograd need not know: a graph that waits finds what it saved
                 module._buffers[name] = buffer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,11 @@ class RunFolder:
             StateError: There is no run, it was made with other settings, or its checkpoint cannot be read.
         """
         same_but_for_length(self.settings(), settings)
+        checkpoint = self._checkpoint()
         write_json(self.path / "settings.json", settings.model_dump(mode="json"))
         (self.path / "summary.json").unlink(missing_ok=True)
-        checkpoint = self._checkpoint()
+        for half_written in self.path.glob("*.tmp"):
+            half_written.unlink()
         # a kill may have come between the record of an epoch and its checkpoint: the epoch is run again
         self.epochs.keep_first(checkpoint["records"] if checkpoint else 0)
         return checkpoint
@@ -73,8 +76,9 @@ class RunFolder:
             return None
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise StateError(f"{path} cannot be read ({error}): start a new run") from None
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise StateError(f"{path} cannot be read ({reason}): start a new run") from None
         if state.get("schema") != SCHEMA:
             raise StateError(
                 f"{path} has schema {state.get('schema')} and this version reads {SCHEMA}: start a new run"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ _HELD_OUT = 10  # without a test split, every tenth example in a fixed shuffle i
 _SAMPLE = 4096  # streamed images that the mean and deviation are estimated from
 
 
+@runtime_checkable
 class Images(Protocol):
     """One split: uint8 images, and labels that are known to be class indices."""
 
@@ -110,8 +111,11 @@ class StreamedImages:
         loader = DataLoader(
             self._pixels, batch_sampler=chunks, num_workers=self._workers, generator=torch.Generator().manual_seed(0)
         )
-        for chunk, images in zip(chunks, loader, strict=True):
-            yield torch.tensor(chunk, device=self._device), images.to(self._device, non_blocking=True)
+        try:
+            for chunk, images in zip(chunks, loader, strict=True):
+                yield torch.tensor(chunk, device=self._device), images.to(self._device, non_blocking=True)
+        except DataError as error:  # out of a worker it brings the worker's traceback in its message
+            raise DataError(str(error).rpartition(f"{DataError.__name__}: ")[2].strip()) from None
 
 
 class ImageLoader:
@@ -217,6 +221,7 @@ def load_data(
         return _sklearn_digits(device, image_size)
     train_rows, test_rows, note = _splits(name)
     image_column, label_column = _columns(train_rows, label_column)
+    train_rows, test_rows = (_undecoded(rows, image_column) for rows in (train_rows, test_rows))
     classes = _class_names(train_rows, label_column)
     labels = [_labels(rows, label_column, classes).to(device) for rows in (train_rows, test_rows)]
     decode = _Decode.for_first_of(train_rows, image_column, image_size)
@@ -246,14 +251,14 @@ class _Decode:
     @classmethod
     def for_first_of(cls, rows: Any, column: str, image_size: int | None) -> _Decode:
         """Take mode and size from the first image."""
-        image = _loaded(rows[0][column], 0)
+        image = _image(rows[0][column], 0)
         channels = 1 if image.mode in ("1", "L", "I", "I;16", "F") else 3
         width, height = (image_size, image_size) if image_size is not None else image.size
         return cls(column, channels, height, width, resize=image_size is not None)
 
-    def __call__(self, image: Any, at: int) -> UInt8[Tensor, "c h w"]:
+    def __call__(self, encoded: Any, at: int) -> UInt8[Tensor, "c h w"]:
         """Decode the image of row `at`."""
-        image = _loaded(image, at).convert("L" if self.channels == 1 else "RGB")
+        image = _image(encoded, at).convert("L" if self.channels == 1 else "RGB")
         if self.resize:
             image = image.resize((self.width, self.height), resample=_bilinear(), reducing_gap=None)
         if image.size != (self.width, self.height):
@@ -279,12 +284,16 @@ class _Pixels(Dataset[Tensor]):
         return self._decode(self._rows[at][self._decode.column], at)
 
 
-def _loaded(image: Any, at: int) -> Any:
+def _image(encoded: dict[str, Any] | None, at: int) -> Any:
+    """The Pillow image of row `at`, out of the bytes of a file or of its path."""
+    if encoded is None or (encoded["bytes"] is None and encoded["path"] is None):
+        raise DataError(f"image {at} is missing: add it or remove the row")
     try:
-        image.load()
+        content = Path(encoded["path"]).read_bytes() if encoded["bytes"] is None else encoded["bytes"]
+        return _datasets().Image().decode_example({"bytes": content, "path": None})
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
-        raise DataError(f"image {at} cannot be decoded ({error}): replace the file or remove the row") from None
-    return image
+        name = f"image {at} ({encoded['path']})" if encoded["path"] else f"image {at}"
+        raise DataError(f"{name} cannot be decoded ({error}): replace the file or remove the row") from None
 
 
 def _bilinear() -> Any:
@@ -344,12 +353,26 @@ def _columns(rows: Any, label_column: str | None) -> tuple[str, str]:
     return image[0], label[0]
 
 
+def _undecoded(rows: Any, column: str) -> Any:
+    """The same rows with images as they are in the file, so that we decode them and know which one fails."""
+    datasets = _datasets()
+    try:
+        return rows.cast_column(column, datasets.Image(decode=False))
+    except (TypeError, ValueError, NotImplementedError) as error:  # pyarrow's errors are kinds of these
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"column {column!r} holds no images ({reason}): an image is the bytes or the path of a file"
+        ) from None
+
+
 def _class_names(rows: Any, column: str) -> tuple[str, ...]:
     names = getattr(rows.features[column], "names", None)
     if names is None:
-        names = sorted(set(rows[column]))
-        if all(isinstance(name, int) for name in names):
-            names = range(max(names) + 1)
+        values = {value for value in rows[column] if isinstance(value, int | str)}
+        if not values:
+            raise DataError(f"column {column!r} holds {rows.features[column]}: a label is an integer or a class name")
+        integers = [value for value in values if isinstance(value, int)]
+        names = range(max(integers) + 1) if integers else sorted(values)
     if len(names) < 2:
         raise DataError(f"column {column!r} has {len(names)} class: at least 2 are needed to learn anything")
     return tuple(str(name) for name in names)

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rheostat.errors import DivergedError, MissingExtraError
+from rheostat.errors import DivergedError, MissingExtraError, StateError, unknown_name
 from rheostat.records import environment
 from rheostat.select import Phases, Policy, Scoring, SelectiveLoader, Stats, build_policy
 from rheostat.settings import TrainSettings
@@ -33,6 +34,7 @@ from rheostat.training.models import build_model
 from rheostat.training.schedules import Clock, lr_factor
 
 _TEST_BATCH = 500
+_EPOCH_CHECKPOINT_SECONDS = 10.0  # short epochs share a checkpoint: a kill costs no more than this
 
 Progress = Callable[[float, str], None]
 """share of the run done, in [0, 1], and one line on how it goes."""
@@ -109,7 +111,8 @@ def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None)
 
     Args:
         plan: What to run.
-        resume: Go on from the run folder's last checkpoint, to the same weights bit for bit as without the interruption.
+        resume: Go on from the run folder's last checkpoint, to the same weights bit for bit as without the
+            interruption.
         progress: Called after each step.
 
     Returns:
@@ -160,6 +163,10 @@ class _Totals:
     examples: int = 0
     started: dict[str, int] = field(default_factory=dict)  # counts of the loader when the epoch began
 
+    @property
+    def mean_loss(self) -> float:
+        return float(self.loss) / max(self.examples, 1)
+
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         self.loss += loss.detach().double() * len(labels)
         self.wrong += (logits.detach().argmax(1) != labels).sum()
@@ -208,10 +215,11 @@ class _Run:
             self.totals = self._new_totals()
             if self.folder is not None:
                 self.folder.epochs.append(record)
-                self._save()
+            self._save_after(min(_EPOCH_CHECKPOINT_SECONDS, 60 * settings.checkpoint_minutes))
             accelerator.log(_flat(record), step=record["epoch"])
-            if record["backwards"] == record["candidates"] == 0 or self._starved():
+            if self._starved():
                 break
+        self._save_after(0)
         summary = {
             "settings": settings.model_dump(mode="json"),
             "environment": environment(),
@@ -228,7 +236,7 @@ class _Run:
         settings, accelerator = self.plan.settings, self.plan.accelerator
         self.model.train()
         for images, labels in self.loader:
-            self._set_lr()
+            self._set_lr(len(labels))
             self.optimizer.zero_grad()
             logits = self.model(images)
             loss = F.cross_entropy(logits, labels)
@@ -238,18 +246,12 @@ class _Run:
             progress(self._done(), self._line())
             if self._backwards_are_spent():
                 break
-            if self.folder is not None and time.monotonic() - self.saved_at > 60 * settings.checkpoint_minutes:
-                self._save()
+            self._save_after(60 * settings.checkpoint_minutes)
 
     def _record(self) -> dict[str, Any]:
         """Evaluate, and sum up the run so far and this epoch."""
         totals, stats = self.totals, self.loader.stats
-        loss = float(totals.loss) / max(totals.examples, 1)
-        if not torch.isfinite(torch.tensor(loss)):
-            raise DivergedError(
-                f"the training loss of epoch {len(self.records) + 1} is {loss}: lower the learning rate "
-                f"(it is {self.optimizer.param_groups[0]['lr']:g}) and start again"
-            )
+        self._raise_if_diverged()
         with self.meters.timing("evaluation"):
             tested = evaluate(self.model, self.test)
         offered = stats.candidates - totals.started["candidates"]
@@ -262,12 +264,25 @@ class _Run:
             "seconds": _by_kind(stats, "seconds") | {"evaluation": self.meters.seconds["evaluation"]},
             "cpu_seconds": _by_kind(stats, "cpu_seconds") | {"evaluation": self.meters.cpu_seconds["evaluation"]},
             "kept_share": (stats.kept - totals.started["kept"]) / max(offered, 1),
-            "train_loss": loss,
+            "train_loss": totals.mean_loss,
             "train_error": float(totals.wrong) / max(totals.examples, 1),
             "test_loss": tested.loss,
             "test_error": tested.error,
             "lr": self.optimizer.param_groups[0]["lr"],
         }
+
+    def _raise_if_diverged(self) -> None:
+        """Stop before a checkpoint or a record of numbers that are not finite."""
+        loss = self.totals.mean_loss
+        if not math.isfinite(loss):
+            what = f"the training loss of epoch {len(self.records) + 1} is {loss}"
+        elif not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            what = f"a weight has left the finite numbers in epoch {len(self.records) + 1}"
+        else:
+            return
+        raise DivergedError(
+            f"{what}: lower the learning rate (it is {self.optimizer.param_groups[0]['lr']:g}) and start again"
+        )
 
     def _over(self) -> bool:
         end = self.plan.settings.end_epoch
@@ -278,20 +293,19 @@ class _Run:
         return limit is not None and self.loader.stats.backwards >= limit
 
     def _starved(self) -> bool:
-        """Whether an unlimited run made no step for an epoch: nothing will change any more."""
-        if self.plan.settings.end_epoch is not None or len(self.records) < 2:
-            return False
-        return self.records[-1]["backwards"] == self.records[-2]["backwards"]
+        """Whether a run without an end in epochs kept nothing for an epoch: nothing will change any more."""
+        return self.plan.settings.end_epoch is None and self.records[-1]["kept_share"] == 0
 
     def _clock(self) -> Clock:
         stats = self.loader.stats
         return Clock(stats.candidates / len(self.candidates), stats.backwards, stats.batches)
 
-    def _set_lr(self) -> None:
-        # the batch at hand is counted as yielded already: the clock of this step is that before it
-        clock = self._clock()
-        before = Clock(clock.epochs, clock.backwards - self.plan.settings.batch_size, clock.steps - 1)
-        lr = self.plan.settings.lr * lr_factor(self.plan.settings, before)
+    def _set_lr(self, examples: int) -> None:
+        # the batch at hand and the round that completed it are counted already: the clock of a step is that before it
+        settings, stats, size = self.plan.settings, self.loader.stats, len(self.candidates)
+        latest_round = (stats.candidates - 1) % size % settings.batch_size + 1
+        before = Clock((stats.candidates - latest_round) / size, stats.backwards - examples, stats.batches - 1)
+        lr = settings.lr * lr_factor(settings, before)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
 
@@ -313,8 +327,11 @@ class _Run:
         stats = self.loader.stats
         return _Totals(zero, zero.clone(), started={"candidates": stats.candidates, "kept": stats.kept})
 
-    def _save(self) -> None:
-        assert self.folder is not None
+    def _save_after(self, seconds: float) -> None:
+        """Write a checkpoint if the last one is older than this."""
+        if self.folder is None or time.monotonic() - self.saved_at < seconds:
+            return
+        self._raise_if_diverged()
         totals, scaler = self.totals, self.plan.accelerator.scaler
         cuda = torch.cuda.get_rng_state_all() if self.plan.accelerator.device.type == "cuda" else []
         self.folder.save(
@@ -335,7 +352,13 @@ class _Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         accelerator = self.plan.accelerator
         self.log.load_state_dict(state["log"])  # first: it notices data of another size
-        accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+        try:
+            accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise StateError(
+                f"the saved model does not fit these data ({str(error).splitlines()[-1].strip()}): "
+                "resume with the data that the run was started with"
+            ) from None
         self.optimizer.load_state_dict(state["optimizer"])
         if accelerator.scaler is not None and state["scaler"] is not None:
             accelerator.scaler.load_state_dict(state["scaler"])
@@ -368,13 +391,27 @@ def _accelerator(settings: TrainSettings, folder: Path | None) -> Any:
         from accelerate.state import AcceleratorState
     except ImportError:
         raise MissingExtraError("training needs `accelerate`: pip install 'rheostat[train]'") from None
+    trackers = settings.trackers if folder is not None else []
+    _check_trackers(trackers)
     AcceleratorState._reset_state()  # a process may make several runs, each with a precision of its own
     return Accelerator(
         cpu=settings.device == "cpu",
         mixed_precision=settings.precision,
-        log_with=[*settings.trackers] if folder is not None else None,
+        log_with=[*trackers] or None,
         project_dir=folder,
     )
+
+
+def _check_trackers(names: list[str]) -> None:
+    """Name the remedy where accelerate says nothing: it passes over a tracker that is not installed."""
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    installed = [str(tracker) for tracker in get_available_trackers()]
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise unknown_name("tracker", name, LOGGER_TYPE_TO_CLASS, note="none")
+        if name not in installed:
+            raise MissingExtraError(f"tracking with {name} needs its package: pip install {name}, or set track=none")
 
 
 def _silent(share: float, line: str) -> None:

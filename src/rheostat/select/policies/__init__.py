@@ -19,6 +19,7 @@ __all__ = [
     "TopK",
     "Uniform",
     "build_policy",
+    "option_names",
     "policy_names",
 ]
 
@@ -30,6 +31,8 @@ _POLICIES: dict[str, Any] = {
     "top-k": TopK,
     "matched-random": MatchedRandom,
 }
+
+_REFERENCE = "selective-backprop"  # what matched-random is matched to unless told otherwise
 
 
 def policy_names() -> tuple[str, ...]:
@@ -49,13 +52,25 @@ def build_policy(name: str, **options: Any) -> Policy:
         SettingsError: The name is unknown (the nearest are given), the policy has no such option, or an option is
             outside its range.
     """
-    if name not in _POLICIES:
-        raise unknown_name("policy", name, _POLICIES)
+    known = option_names(name)
     if name == "matched-random":
-        return MatchedRandom(build_policy(options.pop("reference", "selective-backprop"), **options))
-    known = [field.name for field in dataclasses.fields(_POLICIES[name]) if field.init]
+        return MatchedRandom(build_policy(options.pop("reference", _REFERENCE), **options))
     for option in options:
         if option not in known:
             takes = f"takes {', '.join(known)}" if known else "takes no option"
             raise SettingsError(f"policy {name!r} has no option {option!r}: it {takes}")
     return _POLICIES[name](**options)
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """The options that the policy called `name` takes; for ``matched-random``, also those of any reference.
+
+    Raises:
+        SettingsError: The name is unknown (the nearest are given).
+    """
+    if name not in _POLICIES:
+        raise unknown_name("policy", name, _POLICIES)
+    if name == "matched-random":
+        others = [option for other in _POLICIES if other != name for option in option_names(other)]
+        return ("reference", *others)
+    return tuple(field.name for field in dataclasses.fields(_POLICIES[name]) if field.init)

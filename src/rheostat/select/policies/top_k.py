@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ from rheostat.select.policy import Candidates
 
 def top_share(score: Float[Tensor, " b"], share: float) -> Float[Tensor, " b"]:
     """1 for the ceil(share x B) highest of the `[B]` scores, 0 for the rest; of equal scores the earlier wins."""
-    number = -int(-share * len(score) // 1)  # the ceiling
+    number = math.ceil(share * len(score) * (1 - 1e-9))  # 0.07 * 100 is 7.000000000000001 and means 7
     best = score.argsort(descending=True, stable=True)[:number]
     return torch.zeros_like(score).index_fill_(0, best, 1.0)
 

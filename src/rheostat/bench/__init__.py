@@ -1,0 +1,22 @@
+"""Comparisons and measurements that write records, and the pages and plots drawn from them."""
+
+from rheostat.bench.compare import Arm, arms_of, compare
+from rheostat.bench.demo import demo
+from rheostat.bench.findings import conditions_of, markdown_table, sentences_of, table_of
+from rheostat.bench.overhead import overhead
+from rheostat.bench.plots import plots_of
+from rheostat.bench.report import write_report
+
+__all__ = [
+    "Arm",
+    "arms_of",
+    "compare",
+    "conditions_of",
+    "demo",
+    "markdown_table",
+    "overhead",
+    "plots_of",
+    "sentences_of",
+    "table_of",
+    "write_report",
+]

@@ -1,0 +1,215 @@
+"""Policies side by side: same data, same model, same seeds, and the baselines that a claim needs.
+
+Arms of a comparison:
+    plain           every example, the learning rate as given, the full number of epochs; the line to beat
+    POLICY          one arm per policy, stopped at `share` of plain's backwards
+    plain-decayed   every example, the learning rate falling to zero over just that many backwards
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rheostat.errors import SettingsError
+from rheostat.records import environment, read_json
+from rheostat.select import option_names
+from rheostat.settings import POLICY_OPTIONS, TrainSettings
+
+SCHEMA = 1
+PLAIN = "plain"
+DECAYED = "plain-decayed"
+
+OnRun = Callable[[int, int, str], None]
+"""runs finished, runs in all, name of the last one."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One line of a comparison.
+
+    Attributes:
+        name: What tables and plots call it.
+        settings: The settings of its runs, but for the seed.
+    """
+
+    name: str
+    settings: TrainSettings
+
+
+def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, share: float) -> list[Arm]:
+    """Plan the arms of a comparison.
+
+    Args:
+        base: Settings that all arms have in common; its epochs are plain's.
+        policies: Names of the policies to compare.
+        examples: Size of the training split.
+        share: Backwards of every other arm as a share of plain's, in (0, 1].
+
+    Raises:
+        SettingsError: `share` is outside (0, 1], or too small for one training step.
+    """
+    if not 0 < share <= 1:
+        raise SettingsError(f"share is {share}: backwards as a share of the plain loop's must lie in (0, 1]")
+    assert base.end_epoch is not None, "a comparison runs its plain arm for a number of epochs"
+    limit = int(share * base.end_epoch * examples) // base.batch_size * base.batch_size
+    if limit == 0:
+        raise SettingsError(f"share is {share}: that is less than one training batch of {base.batch_size}")
+
+    def variant(policy: str, **changes: Any) -> TrainSettings:
+        taken = option_names(policy)
+        foreign = {name: None for name in POLICY_OPTIONS if name not in taken}
+        return TrainSettings.checked(base.model_dump() | foreign | {"policy": policy} | changes)
+
+    limited = {"epochs": None, "max_backwards": limit}
+    plain = variant("uniform", epochs=base.end_epoch)
+    decayed = variant("uniform", schedule="linear", schedule_by="backwards", milestones=(), **limited)
+    selected = [Arm(name, variant(name, **limited)) for name in policies]
+    return [Arm(PLAIN, plain), *selected, Arm(DECAYED, decayed)]
+
+
+def compare(
+    arms: Sequence[Arm], seeds: Sequence[int], folder: Path, *, jobs: int = 1, on_run: OnRun | None = None
+) -> dict[str, Any]:
+    """Run every arm with every seed and return the record of the comparison.
+
+    Every run has a folder of its own under `folder`; an interrupted comparison goes on where it stood when it is
+    started again with the same arms.
+
+    Args:
+        arms: What to compare.
+        seeds: Seeds of every arm.
+        folder: Where the run folders go.
+        jobs: Processes that run side by side, each with one thread. 1 runs in this process.
+        on_run: Told after every finished run.
+
+    Returns:
+        The record, see `benchmarks/README.md`: `arms` has per arm the settings and per seed the columns of its epochs.
+    """
+    tasks = [(arm, seed, folder / f"{arm.name}-s{seed}") for seed in seeds for arm in arms]
+    for finished, name in enumerate(_all_done(tasks, jobs), 1):
+        if on_run is not None:
+            on_run(finished, len(tasks), name)
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "bench": "select",
+        "environment": environment(),
+        "seeds": list(seeds),
+        "jobs": jobs,
+        "arms": {},
+    }
+    for arm in arms:
+        summaries = [read_json(path / "summary.json") for member, _, path in tasks if member is arm]
+        record["data"] = {"name": arm.settings.data, **summaries[0]["data"]}
+        record["arms"][arm.name] = {
+            "settings": arm.settings.model_dump(mode="json", exclude={"seed", "data", "track"}),
+            "runs": [_columns(seed, summary) for seed, summary in zip(seeds, summaries, strict=True)],
+        }
+    return record
+
+
+def _all_done(tasks: list[tuple[Arm, int, Path]], jobs: int) -> Iterator[str]:
+    """Run all tasks, yielding the name of each as it is done."""
+    if jobs == 1:
+        for task in tasks:
+            yield _run(*task)
+        return
+    # spawned, because a forked process must not use the threads of torch; one thread each, or they fight for the cores
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_use_one_thread) as pool:
+        futures: list[Future[str]] = [pool.submit(_run, *task) for task in tasks]
+        with _cancelled_on_error(futures):
+            for future in as_completed(futures):
+                yield future.result()
+
+
+@contextlib.contextmanager
+def _cancelled_on_error(futures: list[Future[str]]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def _use_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+_loaded: dict[tuple[Any, ...], Any] = {}  # the data of this process, decoded once for all its runs
+
+
+def _run(arm: Arm, seed: int, path: Path) -> str:
+    from rheostat.training import prepare, train
+
+    if not (path / "summary.json").exists():
+        settings = TrainSettings.checked(arm.settings.model_dump() | {"seed": seed, "track": "none"})
+        key = (settings.data, settings.label_column, settings.image_size, settings.device)
+        plan = prepare(settings, path, _loaded.get(key))
+        _loaded[key] = plan.data
+        train(plan, resume=(path / "settings.json").exists())
+    return path.name
+
+
+def _columns(seed: int, summary: dict[str, Any]) -> dict[str, Any]:
+    """The epochs of one run as columns, with the seconds of each kind rounded to a millisecond."""
+    epochs = summary["epochs"]
+    columns: dict[str, Any] = {"seed": seed}
+    for name in ("candidates", "backwards", "kept_share", "train_loss", "test_loss", "test_error"):
+        columns[name] = [epoch[name] for epoch in epochs]
+    columns["scoring_forwards"] = [epoch["forwards"]["scoring"] for epoch in epochs]
+    for unit in ("seconds", "cpu_seconds"):
+        for kind in ("data", "scoring", "training", "evaluation"):
+            columns[f"{kind}_{unit}"] = [round(epoch[unit][kind], 3) for epoch in epochs]
+    return columns
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Test error of one arm along some axis, over its seeds.
+
+    Attributes:
+        x: `[P]`, ascending; where the error is known for every seed.
+        error: `[S, P]` in [0, 1], interpolated between the evaluations of each seed.
+    """
+
+    x: np.ndarray
+    error: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """`[P]`, mean over seeds."""
+        return self.error.mean(axis=0)
+
+
+def curve_of(record: dict[str, Any], arm: str, axis: str) -> Curve:
+    """Curve of an arm along ``backwards`` or ``cpu_seconds`` (all but evaluation)."""
+    runs = record["arms"][arm]["runs"]
+    along = [spent(run, axis) for run in runs]
+    start, end = max(x[0] for x in along), min(x[-1] for x in along)
+    x = np.unique(np.concatenate([x[(x >= start) & (x <= end)] for x in along]))
+    error = np.stack([np.interp(x, own, run["test_error"]) for own, run in zip(along, runs, strict=True)])
+    return Curve(x, error)
+
+
+def spent(run: dict[str, Any], axis: str) -> np.ndarray:
+    """What a run had spent at each evaluation: ``backwards``, or ``cpu_seconds`` of everything but evaluation."""
+    if axis == "backwards":
+        return np.array(run["backwards"], dtype=float)
+    return np.sum([run[f"{kind}_{axis}"] for kind in ("data", "scoring", "training")], axis=0)
+
+
+def reaches(curve: Curve, target: float) -> float | None:
+    """Where the mean curve first is at or below `target`; None if it never is."""
+    below = np.flatnonzero(curve.mean <= target)
+    return float(curve.x[below[0]]) if len(below) else None

@@ -1,0 +1,304 @@
+"""The command line: parse, call, print. Nothing is decided here."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rheostat import __version__
+from rheostat.errors import RheostatError, SettingsError
+from rheostat.settings import TrainSettings, read_settings_file
+
+WRONG_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    help="Settings of deep learning that are usually fixed before a run, moved while it runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+bench = typer.Typer(help="Measure, side by side, and keep a record.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Runs side by side, each with one thread.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes one line and exit code 2."""
+    try:
+        app()
+    except RheostatError as error:
+        err.print(f"rheostat: {error}", style="red", markup=False, highlight=False)
+        sys.exit(WRONG_INPUT)
+
+
+def _settings_flags(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one flag per field of `TrainSettings`, passed on as the mapping `given`.
+
+    Only flags that were given are passed, so that a settings file can stand behind them.
+
+    Args:
+        defaults: Values that this command puts in the place of the schema's, for its help.
+    """
+
+    def with_flags(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for name, p in inspect.signature(command).parameters.items() if name != "given"]
+        flags = [_flag(name, defaults.get(name, ...)) for name in TrainSettings.model_fields]
+
+        def called(**values: Any) -> None:
+            given = {name: values.pop(name) for name in TrainSettings.model_fields}
+            command(given=defaults | {name: value for name, value in given.items() if value is not None}, **values)
+
+        called.__doc__, called.__name__ = command.__doc__, command.__name__
+        called.__signature__ = inspect.Signature([*own, *flags])
+        return called
+
+    return with_flags
+
+
+def _flag(name: str, default: Any) -> inspect.Parameter:
+    field = TrainSettings.model_fields[name]
+    shown = field.default if default is ... else default
+    note = "" if field.is_required() or shown in (None, ()) else f" [default: {shown}]"
+    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{note}", show_default=False)
+    kind = {"milestones": str}.get(name, _plain_type(field.annotation))
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _plain_type(annotation: Any) -> type:
+    """What the shell can give for a field: its number type, else text; pydantic checks the rest."""
+    for kind in (int, float):
+        if annotation is kind or annotation == kind | None:
+            return kind
+    return str
+
+
+def _checked(given: dict[str, Any], config: Path | None = None) -> TrainSettings:
+    """Flags over the settings file over the schema's defaults."""
+    if isinstance(given.get("milestones"), str):
+        try:
+            given["milestones"] = tuple(float(part) for part in given["milestones"].split(","))
+        except ValueError:
+            raise SettingsError(
+                f"milestones is {given['milestones']!r}: it must be numbers joined by commas, e.g. 60,120,160"
+            ) from None
+    return TrainSettings.checked((read_settings_file(config) if config is not None else {}) | given)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        out.print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: rheostat train --data ylecun/mnist --model lenet --policy selective-backprop --floor 0.1")
+@_settings_flags()
+def train(
+    given: dict[str, Any],
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the run; a new one under runs/ if left out.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder of a run to go on with, bit for bit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model on the examples that have something to teach."""
+    if resume is not None:
+        if output is not None:
+            raise SettingsError("--out and --resume exclude each other: a resumed run stays in its folder")
+        config = resume / "settings.json"
+    settings = _checked(given, config)
+    folder = resume or output or _new_folder(settings)
+
+    from rheostat.training import prepare
+    from rheostat.training import train as run
+
+    with _quiet_libraries(), _progress(shown=not as_json) as progress:
+        try:
+            progress(0.0, "loading data")
+            summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
+        except KeyboardInterrupt:
+            err.print(f"interrupted; go on with: rheostat train --resume {folder}", markup=False, highlight=False)
+            raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), **summary}))
+        return
+    _print_run(summary, folder)
+
+
+@bench.command(
+    "select",
+    epilog="Example: rheostat bench select --data ylecun/mnist --model lenet --epochs 16 --share 0.4 --seeds 5",
+)
+@_settings_flags()
+def bench_select(
+    given: dict[str, Any],
+    policies: Annotated[
+        str, typer.Option(help="Policies to compare, joined by commas.")
+    ] = "selective-backprop,matched-random",
+    share: Annotated[float, typer.Option(help="Backwards of each policy as a share of the plain loop's.")] = 0.4,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs per arm, with the seeds 0, 1, ...")] = 5,
+    jobs: Jobs = 2,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")] = None,
+    output: Annotated[Path, typer.Option("--out", help="Folder of the comparison; an interrupted one goes on.")] = Path(
+        "runs/bench-select"
+    ),
+    record: Annotated[Path | None, typer.Option(help="Also write the record to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare policies with plain training: error against backwards and seconds, kept share over time."""
+    from rheostat.bench import arms_of, compare, write_report
+    from rheostat.records import write_json
+    from rheostat.training import prepare
+
+    base = _checked(given, config)
+    with _quiet_libraries(), _progress(shown=not as_json) as progress:
+        progress(0.0, "loading data")
+        examples = len(prepare(base).data.train.labels)  # also finds whatever is wrong before anything runs
+        arms = arms_of(base, policies.split(","), examples=examples, share=share)
+        found = compare(arms, range(seeds), output, jobs=jobs, on_run=_counting(progress))
+    write_json(output / "record.json", found)
+    if record is not None:
+        write_json(record, found)
+    lead = f"{base.model} on {base.data}: every policy stopped at {share:g} of the plain loop's backwards."
+    write_report(found, output / "report.html", title="Which examples get a backward pass", lead=lead)
+    _print_comparison(found, output / "report.html", as_json=as_json)
+
+
+@bench.command(
+    "overhead", epilog="Example: rheostat bench overhead --rounds 7 --record benchmarks/results/overhead.json"
+)
+def bench_overhead(
+    rounds: Annotated[int, typer.Option(min=1, help="Repetitions; medians are reported.")] = 7,
+    record: Annotated[Path | None, typer.Option(help="Also write the record to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what SelectiveLoader adds to the forwards and backwards it cannot avoid (processor time)."""
+    from rheostat.bench import overhead
+    from rheostat.records import write_json
+
+    with _progress(shown=not as_json) as progress:
+        found = overhead(rounds, progress=progress)
+    if record is not None:
+        write_json(record, found)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for name, ratio in found["ratios"].items():
+        low, high = ratio["range"]
+        out.print(f"{name}: {ratio['median']:.3f} ({low:.3f} to {high:.3f} in {rounds} rounds)", highlight=False)
+
+
+@app.command(epilog="Example: rheostat demo --out rheostat-demo")
+def demo(
+    output: Annotated[Path, typer.Option("--out", help="Folder of the report and the runs.")] = Path("rheostat-demo"),
+    jobs: Jobs = 2,
+    as_json: Json = False,
+) -> None:
+    """Show Selective-Backprop beside plain training and its control on handwritten digits; ends in one HTML report."""
+    from rheostat.bench import demo as run
+
+    with _quiet_libraries(), _progress(shown=not as_json) as progress:
+        found, report = run(output, jobs=jobs, on_run=_counting(progress))
+    _print_comparison(found, report, as_json=as_json)
+
+
+def _new_folder(settings: TrainSettings) -> Path:
+    """The first free name under runs/."""
+    data = settings.data.rstrip("/").rpartition("/")[2]
+    model = settings.model.replace("/", "-").replace(":", "-")
+    base = Path("runs") / f"{data}-{model}-{settings.policy}-s{settings.seed}"
+    free = base
+    number = 1
+    while free.exists():
+        number += 1
+        free = base.with_name(f"{base.name}-{number}")
+    return free
+
+
+def _counting(progress: Callable[[float, str], None]) -> Callable[[int, int, str], None]:
+    return lambda finished, number, name: progress(finished / number, f"{finished} of {number} runs, last {name}")
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[float, str], None]]:
+    """A bar on standard error, where there is a terminal to show it."""
+    columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=err, transient=True, disable=not shown or not err.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda share, line: bar.update(task, completed=share, description=line)
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep the progress bars of `datasets` out of ours; its warnings stay."""
+    try:
+        import datasets
+    except ImportError:
+        yield
+        return
+    datasets.disable_progress_bars()
+    with warnings.catch_warnings():
+        yield
+
+
+def _print_run(summary: dict[str, Any], folder: Path) -> None:
+    final, seconds = summary["final"], summary["final"]["cpu_seconds"]
+    table = Table("epoch", "backwards", "kept", "train loss", "test error", box=None, header_style="bold")
+    epochs = summary["epochs"]
+    shown = epochs if len(epochs) <= 8 else [*epochs[:3], None, *epochs[-4:]]
+    for record in shown:
+        if record is None:
+            table.add_row(*["..."] * 5)
+            continue
+        table.add_row(
+            str(record["epoch"]),
+            f"{record['backwards']:,}",
+            f"{record['kept_share']:.0%}",
+            f"{record['train_loss']:.3f}",
+            f"{record['test_error']:.2%}",
+        )
+    out.print(table)
+    out.print(
+        f"\ntest error {final['test_error']:.2%} after {final['backwards']:,} backwards of {final['candidates']:,} "
+        f"candidates; processor seconds: scoring {seconds['scoring']:.1f}, training {seconds['training']:.1f}, "
+        f"evaluation {seconds['evaluation']:.1f}\nrun folder: {folder}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _print_comparison(record: dict[str, Any], report: Path, *, as_json: bool) -> None:
+    from rheostat.bench import sentences_of, table_of
+
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    header, cells = table_of(record)
+    table = Table(*header, header_style="bold", show_lines=False)
+    for row in cells:
+        table.add_row(*row)
+    out.print(table)
+    for sentence in sentences_of(record):
+        out.print(f"- {sentence}", highlight=False, markup=False)
+    out.print(f"\nreport: {report}", highlight=False, markup=False)
