@@ -1,0 +1,524 @@
+"""Data of the hub's form: what is written is what arrives, in step with its label and its index.
+
+Every image carries its own number in its first pixel, so that an image that changed places is noticed.
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import torch
+from datasets import ClassLabel, Features, Value
+from PIL import Image
+from torch import Tensor
+
+from rheostat.errors import DataError, SettingsError
+from rheostat.training import ImageData, ImageLoader, load_data
+from rheostat.training.data import Images, ResidentImages, StreamedImages
+from tests.select.toys import global_randomness_untouched
+
+HEIGHT, WIDTH = 4, 5
+TRAIN, TEST = 23, 8
+LABELS = {"train": [at * 7 % 3 for at in range(TRAIN)], "test": [at * 5 % 3 for at in range(TEST)]}
+PETS = ["cat", "dog", "newt"]
+
+
+@pytest.fixture(autouse=True)
+def cache_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`datasets` keeps what it has parsed; here it keeps it with the test."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def picture(split: str, at: int, *, colour: bool = False, size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
+    """Noise of the image's own, with its number in its first pixel."""
+    generator = np.random.default_rng([at, split == "train"])
+    pixels = generator.integers(0, 256, (*size, 3) if colour else size, dtype=np.uint8)
+    pixels[0, 0] = at
+    return pixels
+
+
+def encoded(pixels: np.ndarray) -> dict[str, Any]:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": None}
+
+
+def pictures(split: str, **form: Any) -> list[dict[str, Any]]:
+    return [encoded(picture(split, at, **form)) for at in range(len(LABELS[split]))]
+
+
+def write_parquet(folder: Path, split: str, columns: Mapping[str, Sequence[Any]], **kinds: Any) -> None:
+    """One file as the hub has them; `kinds` are the features of the columns."""
+    folder.mkdir(exist_ok=True)
+    rows = datasets.Dataset.from_dict(dict(columns), Features(kinds))
+    rows.to_parquet(folder / f"{split}-00000-of-00001.parquet")
+
+
+def write_pets(folder: Path, *, colour: bool = False, **columns: Sequence[Any]) -> str:
+    """Both splits, with `columns` in place of those of the training split."""
+    for split, labels in LABELS.items():
+        standard = {"image": pictures(split, colour=colour), "label": labels}
+        changed = standard | columns if split == "train" else standard
+        write_parquet(folder, split, changed, image=datasets.Image(), label=ClassLabel(names=PETS))
+    return str(folder)
+
+
+def write_image_folder(folder: Path, splits: Sequence[str]) -> str:
+    """One folder of images per class; "" is the folder itself, without splits."""
+    for split in splits:
+        key = "test" if split == "test" else "train"
+        for at, label in enumerate(LABELS[key]):
+            home = folder / split / PETS[label]
+            home.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(key, at)).save(home / f"{at:03}.png")
+    return str(folder)
+
+
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """`[H, W]` or `[H, W, C]` -> `[C, H, W]`."""
+    return torch.from_numpy(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1).copy())
+
+
+def written(split: str, **form: Any) -> Tensor:
+    return torch.stack([as_tensor(picture(split, at, **form)) for at in range(len(LABELS[split]))])
+
+
+def pixels_of(images: Images, order: Tensor | None = None) -> Tensor:
+    """All pixels along `order`, after a check that the index that comes with them is that order."""
+    order = torch.arange(len(images.labels)) if order is None else order
+    index, pixels = zip(*images.batches(order, 4), strict=True)
+    assert torch.cat(index).tolist() == order.tolist()
+    assert all(len(batch) == 4 for batch in pixels[:-1])
+    return torch.cat(pixels)
+
+
+def as_loaded(images: Images) -> dict[int, tuple[bytes, int]]:
+    """Number in the first pixel -> the pixels and the label, whatever the order of the rows."""
+    pairs = zip(pixels_of(images), images.labels.tolist(), strict=True)
+    return {int(pixels[0, 0, 0]): (pixels.numpy().tobytes(), label) for pixels, label in pairs}
+
+
+def as_written(split: str) -> dict[int, tuple[bytes, int]]:
+    return {at: (picture(split, at).tobytes(), label) for at, label in enumerate(LABELS[split])}
+
+
+def refusal(source: Any, **options: Any) -> str:
+    """The message of the DataError; one line, as all messages to a user are."""
+    with pytest.raises(DataError) as caught:
+        load_data(str(source), **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- the forms that data come in
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
+@pytest.mark.parametrize(
+    ("image", "label", "kind", "classes"),
+    [
+        ("image", "label", ClassLabel(names=PETS), PETS),  # mnist
+        ("img", "label", Value("int64"), ["0", "1", "2"]),
+        ("img", "labels", Value("string"), PETS),
+        ("picture", "species", ClassLabel(names=PETS), PETS),  # found by their kind
+    ],
+)
+def test_a_parquet_folder_arrives_as_it_was_written(
+    tmp_path: Path, image: str, label: str, kind: Any, classes: list[str], *, colour: bool
+) -> None:
+    for split, labels in LABELS.items():
+        values = [PETS[at] for at in labels] if kind == Value("string") else labels
+        columns = {"number": range(len(labels)), label: values, image: pictures(split, colour=colour)}
+        kinds = {"number": Value("int64"), label: kind, image: datasets.Image()}
+        write_parquet(tmp_path / "pets", split, columns, **kinds)
+    data = load_data(str(tmp_path / "pets"))
+
+    for split, images in (("train", data.train), ("test", data.test)):
+        assert torch.equal(pixels_of(images), written(split, colour=colour))
+        assert images.labels.tolist() == LABELS[split]
+    assert (data.classes, data.channels, data.image_size) == (tuple(classes), 3 if colour else 1, HEIGHT)
+    assert data.note == ""
+
+
+def test_images_without_the_hubs_metadata_are_taken_by_the_name_of_their_column(tmp_path: Path) -> None:
+    for split, labels in LABELS.items():
+        table = pyarrow.table({"image": pictures(split), "label": labels})
+        pyarrow.parquet.write_table(table, tmp_path / f"{split}.parquet")
+    assert as_loaded(load_data(str(tmp_path)).train) == as_written("train")
+
+
+def test_of_fine_and_coarse_labels_the_fine_ones_are_taken_unless_told_otherwise(tmp_path: Path) -> None:
+    for split, labels in LABELS.items():  # cifar100
+        columns = {"img": pictures(split), "coarse_label": [at // 2 for at in labels], "fine_label": labels}
+        coarse, fine = ClassLabel(names=["furry", "wet"]), ClassLabel(names=PETS)
+        write_parquet(tmp_path / "pets", split, columns, img=datasets.Image(), coarse_label=coarse, fine_label=fine)
+
+    fine_data = load_data(str(tmp_path / "pets"))
+    assert (fine_data.classes, fine_data.train.labels.tolist()) == (tuple(PETS), LABELS["train"])
+    coarse_data = load_data(str(tmp_path / "pets"), label_column="coarse_label")
+    assert coarse_data.classes == ("furry", "wet")
+    assert coarse_data.train.labels.tolist() == [at // 2 for at in LABELS["train"]]
+
+
+def test_a_folder_per_class_and_split_arrives_as_it_was_written(tmp_path: Path) -> None:
+    data = load_data(write_image_folder(tmp_path / "pets", ["train", "test"]))
+    assert (data.classes, data.note) == (tuple(PETS), "")
+    assert as_loaded(data.train) == as_written("train")
+    assert as_loaded(data.test) == as_written("test")
+
+
+def test_a_validation_split_is_tested_on_and_that_is_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "pets"
+    write_pets(folder)
+    (folder / "test-00000-of-00001.parquet").rename(folder / "validation-00000-of-00001.parquet")
+    data = load_data(str(folder))
+    assert as_loaded(data.test) == as_written("test")
+    assert "validation" in data.note
+
+
+def test_without_a_test_split_a_fixed_tenth_is_held_out_and_that_is_noted(tmp_path: Path) -> None:
+    folder = write_image_folder(tmp_path / "pets", [""])
+    data, again = load_data(folder), load_data(folder)
+    train, held_out = as_loaded(data.train), as_loaded(data.test)
+    assert len(held_out) == 3, "a tenth of 23, rounded up"
+    assert train | held_out == as_written("train")
+    assert len(train) + len(held_out) == TRAIN, "no image is in both"
+    assert as_loaded(again.test) == held_out
+    assert "held out" in data.note
+
+
+def test_a_hub_name_is_handed_to_the_hub_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = datasets.load_dataset(write_pets(tmp_path / "pets"))
+    asked = []
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: asked.append(name) or found)
+    assert as_loaded(load_data("zoo/pets").train) == as_written("train")
+    assert asked == ["zoo/pets"]
+
+
+# --- sizes
+
+
+def test_an_image_size_resizes_bilinearly_as_pillow_does(tmp_path: Path) -> None:
+    data = load_data(write_pets(tmp_path / "pets", colour=True), image_size=7)
+    originals = [Image.fromarray(picture("train", at, colour=True)) for at in range(TRAIN)]
+    expected = [as_tensor(np.array(image.resize((7, 7), Image.Resampling.BILINEAR))) for image in originals]
+    assert torch.equal(pixels_of(data.train), torch.stack(expected))
+    assert data.image_size == 7
+
+
+def test_images_of_other_sizes_are_refused_with_both_sizes_unless_they_are_resized(tmp_path: Path) -> None:
+    images = pictures("train")
+    images[20] = encoded(picture("train", 20, size=(6, 9)))
+    folder = write_pets(tmp_path / "pets", image=images)
+    message = refusal(folder)
+    for part in ("image 20", "9x6", "5x4", "--image-size 4"):
+        assert part in message
+    assert pixels_of(load_data(folder, image_size=4).train).shape == (TRAIN, 1, 4, 4)
+
+
+def test_the_first_image_decides_between_grey_and_colour(tmp_path: Path) -> None:
+    images = pictures("train")
+    images[3] = encoded(picture("train", 3, colour=True))
+    data = load_data(write_pets(tmp_path / "pets", image=images))
+    luminance = Image.fromarray(picture("train", 3, colour=True)).convert("L")
+    assert torch.equal(pixels_of(data.train)[3, 0], torch.from_numpy(np.array(luminance)))
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize("name", ["/nowhere/pets", "./pets", "~/no such pets", "a/b/pets"])
+def test_a_path_that_does_not_exist_is_not_looked_for_on_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda _: pytest.fail("the hub was asked"))
+    assert refusal(name).startswith(f"data path {name} does not exist")
+
+
+def test_a_hub_name_that_cannot_be_had_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(_: str) -> None:
+        raise ConnectionError("no route to the hub\nand a second line")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    message = refusal("zoo/pets")
+    for part in ("zoo/pets", "from the hub", "no local path", "no route to the hub"):
+        assert part in message
+
+
+def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("to be filled")
+    assert "cannot be loaded as images or parquet files" in refusal(tmp_path)
+
+
+def test_data_without_a_training_split_are_refused_with_the_splits_they_have(tmp_path: Path) -> None:
+    write_pets(tmp_path / "pets")
+    (tmp_path / "pets" / "train-00000-of-00001.parquet").unlink()
+    message = refusal(tmp_path / "pets")
+    assert "the splits test and needs one called 'train'" in message
+
+
+@pytest.mark.parametrize(
+    ("kinds", "options", "parts"),
+    [
+        ({"scan": Value("int64"), "label": Value("int64")}, {}, ["no image column", "scan, label"]),
+        ({"image": Value("int64"), "label": Value("int64")}, {}, ["'image' holds no images"]),
+        ({"image": datasets.Image(), "age": Value("int64")}, {}, ["no label column", "image, age", "--label-column"]),
+        (
+            {"image": datasets.Image(), "label": Value("int64")},
+            {"label_column": "labbel"},
+            ["no column 'labbel'", "image, label", "--label-column"],
+        ),
+        ({"image": datasets.Image(), "label": Value("float32")}, {}, ["'label' holds", "float32", "integer"]),
+    ],
+)
+def test_a_column_that_is_missing_or_of_another_kind_is_told(
+    tmp_path: Path, kinds: dict[str, Any], options: dict[str, Any], parts: list[str]
+) -> None:
+    for split, labels in LABELS.items():
+        columns = {
+            name: pictures(split) if isinstance(kind, datasets.Image) else labels for name, kind in kinds.items()
+        }
+        write_parquet(tmp_path / "pets", split, columns, **kinds)
+    message = refusal(tmp_path / "pets", **options)
+    assert [part for part in parts if part not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "value", "told"),
+    [
+        (ClassLabel(names=PETS), 5, -1, "-1"),  # how the hub marks a split without labels
+        (ClassLabel(names=PETS), 6, None, "None"),
+        (Value("int64"), 4, -2, "-2"),
+        (Value("string"), 0, None, "None"),
+    ],
+)
+def test_a_label_outside_the_classes_is_refused_with_its_row(
+    tmp_path: Path, kind: Any, row: int, value: Any, told: str
+) -> None:
+    for split, labels in LABELS.items():
+        values: list[Any] = [PETS[at] for at in labels] if kind == Value("string") else list(labels)
+        if split == "train":
+            values[row] = value
+        columns = {"image": pictures(split), "label": values}
+        write_parquet(tmp_path / "pets", split, columns, image=datasets.Image(), label=kind)
+    message = refusal(tmp_path / "pets")
+    assert f"label {told} of row {row} is outside the 3 classes [0, 2]" in message
+
+
+def test_a_class_that_only_the_test_split_has_is_refused_with_its_row(tmp_path: Path) -> None:
+    for split, labels in LABELS.items():
+        names = [PETS[at] for at in labels]
+        if split == "test":
+            names[2] = "owl"
+        columns = {"image": pictures(split), "label": names}
+        write_parquet(tmp_path / "pets", split, columns, image=datasets.Image(), label=Value("string"))
+    assert "label 'owl' of row 2 is outside the 3 classes" in refusal(tmp_path / "pets")
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    for split, labels in LABELS.items():
+        columns = {"image": pictures(split), "label": ["cat"] * len(labels)}
+        write_parquet(tmp_path / "pets", split, columns, image=datasets.Image(), label=Value("string"))
+    assert "column 'label' has 1 class: at least 2" in refusal(tmp_path / "pets")
+
+
+def test_a_damaged_image_is_named_by_its_row(tmp_path: Path) -> None:
+    images = pictures("train")
+    images[11] = {"bytes": images[11]["bytes"][:50], "path": None}
+    assert "image 11 cannot be decoded" in refusal(write_pets(tmp_path / "pets", image=images))
+
+
+def test_a_damaged_file_is_named_by_its_path(tmp_path: Path) -> None:
+    folder = write_image_folder(tmp_path / "pets", ["train", "test"])
+    broken = next((tmp_path / "pets" / "test" / "newt").iterdir())
+    broken.write_bytes(broken.read_bytes()[:50])
+    message = refusal(folder)
+    assert str(broken) in message
+    assert "cannot be decoded" in message
+
+
+def test_a_missing_image_is_named_by_its_row(tmp_path: Path) -> None:
+    images: list[Any] = pictures("train")
+    images[7] = None
+    assert "image 7 is missing" in refusal(write_pets(tmp_path / "pets", image=images))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_is_named_alike_when_it_is_decoded_elsewhere(tmp_path: Path, workers: int) -> None:
+    images = pictures("train")
+    images[11] = {"bytes": b"no image at all", "path": None}
+    message = refusal(write_pets(tmp_path / "pets", image=images), memory_limit=0, workers=workers)
+    assert message.startswith("image 11 cannot be decoded")
+
+
+# --- held or streamed
+
+
+def test_images_are_held_just_as_long_as_they_fit_the_memory_limit(tmp_path: Path) -> None:
+    folder = write_pets(tmp_path / "pets", colour=True)
+    gigabytes = (TRAIN + TEST) * HEIGHT * WIDTH * 3 / 1e9
+    assert isinstance(load_data(folder, memory_limit=gigabytes).train, ResidentImages)
+    assert isinstance(load_data(folder, memory_limit=0.999 * gigabytes).train, StreamedImages)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_images_come_in_the_same_batches_as_held_ones(tmp_path: Path, workers: int) -> None:
+    folder = write_pets(tmp_path / "pets")
+    held, streamed = load_data(folder), load_data(folder, memory_limit=0, workers=workers)
+    assert isinstance(held.train, ResidentImages)
+    assert isinstance(streamed.train, StreamedImages)
+    assert streamed.mean == held.mean
+    assert streamed.std == held.std
+    for split in ("train", "test"):
+        loaders = [loader(data, split, augmentations=("crop", "flip", "cutout")) for data in (held, streamed)]
+        epochs = [[list(one.indexed()) for one in loaders] for _ in range(2)]
+        for from_held, from_streamed in epochs:
+            assert_same_batches(from_held, from_streamed)
+
+
+# --- statistics
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
+def test_mean_and_deviation_are_those_of_the_training_pixels_per_channel(tmp_path: Path, *, colour: bool) -> None:
+    data = load_data(write_pets(tmp_path / "pets", colour=colour))
+    pixels = np.stack([picture("train", at, colour=colour) for at in range(TRAIN)]) / 255
+    assert data.mean == pytest.approx(np.atleast_1d(pixels.mean(axis=(0, 1, 2))), rel=1e-12)
+    assert data.std == pytest.approx(np.atleast_1d(pixels.std(axis=(0, 1, 2))), rel=1e-12)
+
+
+def test_a_channel_that_never_varies_is_centred_and_not_scaled(tmp_path: Path) -> None:
+    constant = [encoded(np.full((HEIGHT, WIDTH), 51, dtype=np.uint8))] * TRAIN
+    data = load_data(write_pets(tmp_path / "pets", image=constant))
+    assert (data.mean, data.std) == (pytest.approx([0.2]), (1.0,))
+    images, _ = next(iter(loader(data)))
+    assert images.abs().max() < 1e-6
+
+
+# --- epochs
+
+
+def held(count: int = 10) -> ImageData:
+    """Numbered noise in memory, three channels."""
+    generator = torch.Generator().manual_seed(8)
+    pixels = torch.randint(0, 256, (count, 3, HEIGHT, WIDTH), generator=generator, dtype=torch.uint8)
+    pixels[:, 0, 0, 0] = torch.arange(count, dtype=torch.uint8)
+    images = ResidentImages(pixels, torch.arange(count) % 3)
+    return ImageData("noise", images, images, ("0", "1", "2"), 3, HEIGHT, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))
+
+
+def loader(data: ImageData, split: str = "train", **options: Any) -> ImageLoader:
+    return ImageLoader(getattr(data, split), data, **({"batch_size": 4} | options))
+
+
+def assert_same_batches(some: list[Any], others: list[Any]) -> None:
+    for (index, (images, labels)), (other_index, (other_images, other_labels)) in zip(some, others, strict=True):
+        assert torch.equal(index, other_index)
+        assert torch.equal(images, other_images)
+        assert torch.equal(labels, other_labels)
+
+
+def order_of(batches: Iterator[tuple[Tensor, Any]]) -> list[int]:
+    return torch.cat([index for index, _ in batches]).tolist()
+
+
+def test_a_batch_is_normalised_and_in_step_with_its_labels_and_index() -> None:
+    data = held()
+    seen = []
+    for index, (images, labels) in loader(data).indexed():
+        mean, std = (np.array(values)[:, None, None] for values in (data.mean, data.std))
+        expected = (pixels_of(data.train, index).numpy() / 255 - mean) / std
+        assert images.numpy() == pytest.approx(expected, abs=1e-5)
+        assert images.dtype == torch.float32
+        assert labels.tolist() == [at % 3 for at in index.tolist()]
+        seen.append(len(index))
+    assert seen == [4, 4, 2]
+
+
+def test_every_epoch_is_a_permutation_of_its_own_and_the_seed_decides_on_all() -> None:
+    def epochs(seed: int) -> list[list[int]]:
+        one = loader(held(40), seed=seed)
+        return [order_of(one.indexed()) for _ in range(3)]
+
+    orders = epochs(0)
+    assert all(sorted(order) == list(range(40)) for order in orders)
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    assert epochs(0) == orders
+    assert epochs(1)[0] not in orders
+
+
+def test_without_shuffling_the_order_is_that_of_the_rows() -> None:
+    assert order_of(loader(held(), shuffle=False).indexed()) == list(range(10))
+
+
+def test_augmentation_differs_between_epochs_and_follows_the_seed() -> None:
+    def epochs(seed: int) -> list[Tensor]:
+        one = loader(held(), shuffle=False, augmentations=("crop",), seed=seed)
+        return [torch.cat([images for images, _ in one]) for _ in range(2)]
+
+    first, second = epochs(0)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, epochs(1)[0])
+    assert torch.equal(first, epochs(0)[0])
+
+
+def test_cutout_fills_with_the_mean_and_a_crop_with_black() -> None:
+    data = held(40)
+    plain = torch.cat([images for images, _ in loader(data, shuffle=False)])
+    cut = torch.cat([images for images, _ in loader(data, shuffle=False, augmentations=("cutout",))])
+    assert (cut != plain).any()
+    assert (cut[cut != plain] == 0).all()
+    cropped = torch.cat([images for images, _ in loader(data, shuffle=False, augmentations=("crop",))])
+    black = torch.tensor([-0.5 / 0.2, -0.4 / 0.25, -0.3 / 0.5])
+    corners = torch.isclose(cropped[:, :, 0, 0], black).all(dim=1)
+    assert corners.sum() > 10, "most crops bring a black corner into view"
+
+
+def test_a_saved_loader_goes_on_with_the_same_next_epoch() -> None:
+    options: dict[str, Any] = {"augmentations": ("crop", "flip", "cutout"), "seed": 3}
+    original, resumed = (loader(held(), **options) for _ in range(2))
+    list(original)
+    resumed.load_state_dict(original.state_dict())
+    assert_same_batches(list(original.indexed()), list(resumed.indexed()))
+
+
+@pytest.mark.parametrize("memory_limit", [4.0, 0.0])
+def test_loading_and_iterating_leave_the_global_random_state_alone(tmp_path: Path, memory_limit: float) -> None:
+    folder = write_image_folder(tmp_path / "pets", [""])
+    with global_randomness_untouched():
+        data = load_data(folder, memory_limit=memory_limit, workers=1)
+        list(loader(data, augmentations=("crop", "flip", "cutout")))
+
+
+# --- the digits of scikit-learn
+
+
+def test_sklearn_digits_are_all_there_in_two_fixed_halves() -> None:
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    data, again = (load_data("sklearn-digits", image_size=8) for _ in range(2))
+    halves = [(pixels_of(images), images.labels) for images in (data.train, data.test)]
+    assert [len(labels) for _, labels in halves] == [899, 898]
+    pixels, labels = (torch.cat(parts) for parts in zip(*halves, strict=True))
+    ours = [(image.numpy().tobytes(), int(label)) for image, label in zip(pixels, labels, strict=True)]
+    sixteenths = np.rint(source.images.astype(np.float32) * (255 / 16)).astype(np.uint8)
+    theirs = [(image.tobytes(), int(label)) for image, label in zip(sixteenths, source.target, strict=True)]
+    assert sorted(ours) == sorted(theirs)
+    assert torch.equal(pixels_of(again.train), halves[0][0])
+    assert "half" in data.note
+
+
+def test_sklearn_digits_are_enlarged_to_what_two_convolutions_need() -> None:
+    data = load_data("sklearn-digits")
+    assert pixels_of(data.test).shape == (898, 1, 16, 16)
+    assert (data.channels, data.image_size, data.classes) == (1, 16, tuple("0123456789"))
+
+
+def test_sklearn_digits_of_no_size_are_refused() -> None:
+    with pytest.raises(SettingsError, match="image_size is 0: it must be at least 1"):
+        load_data("sklearn-digits", image_size=0)
