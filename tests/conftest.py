@@ -14,6 +14,12 @@ install_import_hook(["rheostat.signals", "rheostat.select"], f"{typechecker.__na
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_global_random_state() -> None:
+    """What a test shuffles by the global generator does not depend on the tests before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def generator() -> torch.Generator:
     """A generator of the test's own, seeded alike every time."""

@@ -112,15 +112,23 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     """Commit of the source that runs, if it runs from a checkout."""
-    here = Path(__file__).resolve().parent
+    source = Path(__file__).resolve()
+    # an installed package may lie inside of a checkout of something else, which does not track it
+    if not _git("ls-files", source.name, folder=source.parent):
+        return None
+    return _git("describe", "--always", "--dirty", "--abbrev=12", folder=source.parent) or None
+
+
+def _git(*arguments: str, folder: Path) -> str:
+    """What git prints; nothing if it fails or is not there."""
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607 - whichever git there is
-            cwd=here,
+        done = subprocess.run(  # noqa: S603 - arguments of our own
+            ["git", *arguments],  # noqa: S607 - whichever git there is
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
         )
     except OSError:
-        return None
-    return found.stdout.strip() or None
+        return ""
+    return done.stdout.strip()

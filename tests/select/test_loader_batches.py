@@ -102,7 +102,7 @@ def test_an_example_is_kept_as_often_as_its_probability_says() -> None:
     assert len(p) > 15
     deviation = (kept[~sure] - epochs * p) / (epochs * p * (1 - p)).sqrt()
     assert deviation.abs().max() < 4  # a binomial count is further off once in 16,000
-    assert 0.4 < deviation.square().mean() < 2  # and neither are the draws the same every time
+    assert 0.3 < deviation.square().mean() < 2.2  # and neither are the draws the same every time
 
 
 def test_matched_random_keeps_as_many_as_its_reference_and_easy_ones_as_often() -> None:

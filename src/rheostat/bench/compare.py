@@ -26,6 +26,7 @@ from rheostat.settings import POLICY_OPTIONS, TrainSettings
 SCHEMA = 1
 PLAIN = "plain"
 DECAYED = "plain-decayed"
+CONTROL = "matched-random"
 
 OnRun = Callable[[int, int, str], None]
 """runs finished, runs in all, name of the last one."""
@@ -179,7 +180,7 @@ class Curve:
     """Test error of one arm along some axis, over its seeds.
 
     Attributes:
-        x: `[P]`, ascending; where the error is known for every seed.
+        x: `[P]`, ascending.
         error: `[S, P]` in [0, 1], interpolated between the evaluations of each seed.
     """
 
@@ -193,23 +194,29 @@ class Curve:
 
 
 def curve_of(record: dict[str, Any], arm: str, axis: str) -> Curve:
-    """Curve of an arm along ``backwards`` or ``cpu_seconds`` (all but evaluation)."""
+    """Curve of an arm along ``backwards``, or along the ``cpu_seconds`` that its seeds needed for them on average.
+
+    Its points are at equal backwards for every seed, wherever one of them was evaluated and all had got so far.
+    """
     runs = record["arms"][arm]["runs"]
-    along = [spent(run, axis) for run in runs]
-    start, end = max(x[0] for x in along), min(x[-1] for x in along)
-    x = np.unique(np.concatenate([x[(x >= start) & (x <= end)] for x in along]))
-    error = np.stack([np.interp(x, own, run["test_error"]) for own, run in zip(along, runs, strict=True)])
+    backwards = [np.array(run["backwards"], dtype=float) for run in runs]
+    start, end = max(b[0] for b in backwards), min(b[-1] for b in backwards)
+    grid = np.unique(np.concatenate([b[(b >= start) & (b <= end)] for b in backwards]))
+
+    def at_grid(values: Sequence[Any]) -> np.ndarray:
+        return np.stack([np.interp(grid, b, value) for b, value in zip(backwards, values, strict=True)])
+
+    error = at_grid([run["test_error"] for run in runs])
+    x = grid if axis == "backwards" else at_grid([cpu_seconds(run) for run in runs]).mean(axis=0)
     return Curve(x, error)
 
 
-def spent(run: dict[str, Any], axis: str) -> np.ndarray:
-    """What a run had spent at each evaluation: ``backwards``, or ``cpu_seconds`` of everything but evaluation."""
-    if axis == "backwards":
-        return np.array(run["backwards"], dtype=float)
-    return np.sum([run[f"{kind}_{axis}"] for kind in ("data", "scoring", "training")], axis=0)
+def cpu_seconds(run: dict[str, Any]) -> np.ndarray:
+    """Processor seconds of a run at each evaluation, the evaluations themselves left out."""
+    return np.sum([run[f"{kind}_cpu_seconds"] for kind in ("data", "scoring", "training")], axis=0)
 
 
 def reaches(curve: Curve, target: float) -> float | None:
     """Where the mean curve first is at or below `target`; None if it never is."""
-    below = np.flatnonzero(curve.mean <= target)
+    below = np.flatnonzero(curve.mean <= target + 1e-12)
     return float(curve.x[below[0]]) if len(below) else None

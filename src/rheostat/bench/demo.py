@@ -9,6 +9,7 @@ from rheostat.bench.compare import OnRun, arms_of, compare
 from rheostat.bench.report import write_report
 from rheostat.records import write_json
 from rheostat.settings import TrainSettings
+from rheostat.training import prepare
 
 SETTINGS = TrainSettings.checked(
     {"data": "sklearn-digits", "model": "lenet", "image_size": 28, "epochs": 40, "batch_size": 64, "device": "cpu"}
@@ -28,7 +29,8 @@ def demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tuple[d
     Returns:
         The record of the comparison, and the path of its HTML page.
     """
-    arms = arms_of(SETTINGS, ["selective-backprop", "matched-random"], examples=898, share=SHARE)
+    examples = len(prepare(SETTINGS).data.train.labels)
+    arms = arms_of(SETTINGS, ["selective-backprop", "matched-random"], examples=examples, share=SHARE)
     record = compare(arms, range(SEEDS), folder / "runs", jobs=jobs, on_run=on_run)
     write_json(folder / "record.json", record)
     report = folder / "report.html"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rheostat.bench.compare import DECAYED, PLAIN, curve_of, reaches, spent
+from rheostat.bench.compare import CONTROL, DECAYED, PLAIN, cpu_seconds, curve_of, reaches
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def rows_of(record: dict[str, Any]) -> list[Row]:
                 lower=int((final < plain_final).sum()),
                 reached=reached,
                 reached_share=None if reached is None else float(reached / plain_backwards),
-                seconds=float(np.mean([spent(run, "cpu_seconds")[-1] for run in runs])),
+                seconds=float(np.mean([cpu_seconds(run)[-1] for run in runs])),
                 reached_seconds=reaches(curve_of(record, arm, "cpu_seconds"), target),
             )
         )
@@ -66,33 +66,40 @@ def rows_of(record: dict[str, Any]) -> list[Row]:
 
 def sentences_of(record: dict[str, Any]) -> list[str]:
     """The findings in words, each with its figures; losses are said as plainly as wins."""
-    by_name = {row.arm: row for row in rows_of(record)}
-    plain, decayed = by_name.pop(PLAIN), by_name.pop(DECAYED, None)
+    rows = {row.arm: row for row in rows_of(record)}
+    plain, decayed, control = rows[PLAIN], rows[DECAYED], rows.get(CONTROL)
     seeds = len(record["seeds"])
     said: list[str] = []
-    for row in by_name.values():
+    for row in rows.values():
+        if row.arm in (PLAIN, DECAYED, CONTROL):
+            continue
+        ending = f"ends at {row.error[0]:.2%} (lower than plain in {row.lower} of {seeds} seeds)"
         if row.reached_share is None:
-            said.append(f"{row.arm} does not reach plain's final error of {plain.error[0]:.2%} with its backwards.")
+            said.append(f"{row.arm} does not reach plain's final error of {plain.error[0]:.2%}; it {ending}.")
         else:
             said.append(
                 f"{row.arm} reaches plain's final error of {plain.error[0]:.2%} with {row.reached_share:.2f} of its "
-                f"backwards and ends at {row.error[0]:.2%} (lower than plain in {row.lower} of {seeds} seeds)."
+                f"backwards, and {ending}."
             )
         if row.reached_seconds is not None:
             times = row.reached_seconds / plain.seconds
-            less = "less" if times < 1 else "not less"
+            verdict = "it saves time too" if times < 1 else "it saves no time, because every candidate is scored"
             said.append(
-                f"Counted in processor time that is {less}: {row.arm} needs {row.reached_seconds:.0f} s to get there, "
-                f"{times:.2f} x the {plain.seconds:.0f} s of the whole plain run."
+                f"In processor time {verdict}: {_seconds(row.reached_seconds)} to get there, {times:.2f} x the "
+                f"{_seconds(plain.seconds)} of the whole plain run."
             )
-    if decayed is not None:
-        for row in by_name.values():
-            beats = "lower" if row.error[0] < decayed.error[0] else "not lower"
+        if control is not None:
+            reached = "never reaches it" if control.reached is None else f"reaches it with {control.reached_share:.2f}"
+            verdict = "choosing is what helps" if row.error[0] < control.error[0] else "choosing does not help here"
             said.append(
-                f"At the same number of backwards, {row.arm} ends at {row.error[0]:.2%}, which is {beats} than plain "
-                f"training with the learning rate decayed to zero: {decayed.error[0]:.2%}, after "
-                f"{decayed.seconds:.0f} s of processor time against {row.seconds:.0f} s."
+                f"{control.arm}, which keeps as many but any, {reached} and ends at {control.error[0]:.2%}: {verdict}."
             )
+        said.append(
+            f"Plain training with the learning rate decayed to zero over as many backwards ends at "
+            f"{decayed.error[0]:.2%} after {_seconds(decayed.seconds)}; {row.arm} at {row.error[0]:.2%} after "
+            f"{_seconds(row.seconds)}: {_win(row.error[0] < decayed.error[0])} in error, "
+            f"{_win(row.seconds < decayed.seconds)} in time."
+        )
     return said
 
 
@@ -102,11 +109,12 @@ def table_of(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         "arm",
         "epochs of candidates",
         "backwards",
-        "test error at the end, mean (lowest to highest)",
+        "final test error",
+        "lowest to highest",
         "lower than plain",
-        "backwards to plain's final error",
-        "processor seconds, all",
-        "to plain's final error",
+        "backwards to plain's error",
+        "CPU time",
+        "CPU time to plain's error",
     ]
     seeds = len(record["seeds"])
     cells = []
@@ -118,11 +126,12 @@ def table_of(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 row.arm,
                 f"{row.epochs:.1f}",
                 _count(row.backwards),
-                f"{mean:.2%} ({low:.2%} to {high:.2%})",
+                f"{mean:.2%}",
+                f"{low:.2%} to {high:.2%}",
                 "" if row.arm == PLAIN else f"{row.lower} of {seeds}",
                 reached,
-                f"{row.seconds:.0f}",
-                "never" if row.reached_seconds is None else f"{row.reached_seconds:.0f}",
+                _seconds(row.seconds),
+                "never" if row.reached_seconds is None else _seconds(row.reached_seconds),
             ]
         )
     return header, cells
@@ -145,6 +154,14 @@ def conditions_of(record: dict[str, Any]) -> str:
         f"{record['jobs']} runs side by side with one thread each on {environment['processor']} with "
         f"{environment['cores']} cores, torch {packages['torch']}, commit {environment['commit']}."
     )
+
+
+def _win(won: bool) -> str:
+    return "a win" if won else "a loss"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 20 else f"{seconds:.1f} s"
 
 
 def _count(number: float) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from rheostat.bench.compare import DECAYED, PLAIN, curve_of
+from rheostat.bench.compare import CONTROL, DECAYED, PLAIN, curve_of
 
 _INK = "#1c2733"
 _GRID = "#e4e8ec"
-_FIXED = {PLAIN: "#5b6773", DECAYED: "#2b7bba", "selective-backprop": "#d1495b", "matched-random": "#e2a03f"}
+_FIXED = {PLAIN: "#5b6773", DECAYED: "#2b7bba", "selective-backprop": "#d1495b", CONTROL: "#e2a03f"}
 _FURTHER = ("#3d8c6f", "#7b5ea7", "#00798c", "#8d6a4f")
 
 
@@ -45,7 +46,7 @@ def _error_against(record: dict[str, Any], axis: str, label: str) -> Figure:
     axes.set_xlim(0, None)
     axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 1.5, 2, 3, 5, 7)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.set_xlabel(label)
     axes.set_title(f"Test error, mean and range of {len(record['seeds'])} seeds", loc="left", color=_INK, fontsize=11)
@@ -112,6 +113,7 @@ def _label_ends(figure: Figure, axes: Axes, record: dict[str, Any], ends: list[t
             va="center",
             ha="left",
             annotation_clip=False,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
         ).set_in_layout(right)
 
 

@@ -262,16 +262,15 @@ class SelectiveLoader:
         columns = batches.to_device(columns, device)
         index = index.to(device, non_blocking=True)
         self._meters.count("candidates", size)
-        scored: Scored | None = None
-        score = torch.full((size,), torch.nan, device=device)
         selecting = self.phases.selecting(self.epoch, self._stream.rounds - 1)
 
+        scored: Scored | None = None
+        if selecting and self.policy.needs_score and size:
+            on_device = batches.unflatten(columns, structure)
+            scored = score_batch(self.model, on_device, size, self.scoring)
+            self._meters.count("scoring_forwards", size)
+        score = torch.full((size,), torch.nan, device=device) if scored is None else scored.score
         if selecting and not self.policy.keeps_all and size:
-            if self.policy.needs_score:
-                on_device = batches.unflatten(columns, structure)
-                scored = score_batch(self.model, on_device, size, self.scoring)
-                score = scored.score
-                self._meters.count("scoring_forwards", size)
             probability = self.policy.keep_probability(Candidates(index, score))
             draw = torch.rand(size, generator=self._drawing(device), device=device)
             positions = _kept_positions(draw < probability, index, probability, scored)
@@ -299,7 +298,7 @@ def _kept_positions(keep: Tensor, index: Tensor, probability: Tensor, scored: Sc
 
     How many are kept and whether anything is wrong come to the host in one transfer, the only one of a round.
     """
-    wrong = ~((probability >= 0) & (probability <= 1))  # catches NaN as well
+    wrong = probability != probability.clamp(0, 1)  # true of NaN as well
     if scored is not None:
         wrong = wrong | scored.bad_target | scored.bad_score
     number, errors = to_host(torch.stack([keep.sum(), wrong.sum()]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -95,19 +96,18 @@ def score_batch(model: nn.Module, batch: Batch, size: int, scoring: Scoring) -> 
     with torch.no_grad(), _left_as_it_was(model, scoring.mode):
         logits, targets = scoring.forward(model, batch)
         _check_shapes(logits, targets, size)
-        if targets.ndim == 1:
-            bad_target = (targets < 0) | (targets >= logits.shape[1])
-            score = scoring.score(logits, targets.clamp(0, logits.shape[1] - 1))
-        else:
-            bad_target = torch.zeros(size, dtype=torch.bool, device=logits.device)
-            score = scoring.score(logits, targets)
+        # an index outside the classes would stop the device: it is clamped here, and reported with the round's counts
+        within = targets.clamp(0, logits.shape[1] - 1) if targets.ndim == 1 else targets
+        score = scoring.score(logits, within)
     if score.shape != (size,):
         raise ScoreError(
             f"the score of {size} examples has shape {list(score.shape)} and must be one number per example, [{size}]: "
             "a loss that is averaged over the batch cannot rank it, use reduction='none'"
         )
     score = score.detach().float()
-    return Scored(score, targets, logits.shape[1], bad_target, ~score.isfinite())
+    bad_target = targets != within if targets.ndim == 1 else torch.zeros_like(score, dtype=torch.bool)
+    # NaN and infinity are the numbers that do not vanish when multiplied by 0; half the work of isfinite()
+    return Scored(score, targets, logits.shape[1], bad_target, score * 0 != 0)
 
 
 def _check_shapes(logits: Any, targets: Any, size: int) -> None:
@@ -140,19 +140,25 @@ def _left_as_it_was(model: nn.Module, mode: str) -> Iterator[None]:
         for name, buffer in module._buffers.items()
         if mode == "train" or not isinstance(module, _STILL_IN_EVAL)
     ]
-    devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
+    devices = sorted({p.device.index for p in itertools.islice(model.parameters(), 1) if p.device.type == "cuda"})
     with global_random_states_kept(devices):
         try:
             if mode == "eval" or not model.training:  # a part that is frozen in eval trains so, and scores so
-                model.train(mode == "train")
+                _set_training((module, mode == "train") for module, _ in flags)
             yield
         finally:
-            for module, training in flags:
-                module.training = training
+            _set_training(flags)
             for module, name, buffer, saved in buffers:
                 if buffer is not None and saved is not None:
                     buffer.data.copy_(saved)  # autograd need not know: a graph that waits finds what it saved
                 module._buffers[name] = buffer
+
+
+def _set_training(flags: Iterable[tuple[nn.Module, bool]]) -> None:
+    """Set the flags themselves: `train()` may be overridden to do more, and is slow on many modules."""
+    for module, training in flags:
+        if module.training != training:
+            object.__setattr__(module, "training", training)
 
 
 # layers whose buffers an eval-mode forward does not write; there is nothing to put back

@@ -40,21 +40,23 @@ class RunFolder:
             raise StateError(f"{self.path} holds a run already: resume it with --resume, or name another folder")
         write_json(self.path / "settings.json", settings.model_dump(mode="json"))
 
-    def resume(self, settings: TrainSettings) -> dict[str, Any] | None:
-        """Bring the records in line with the checkpoint and return it; None if the run never came to one.
+    def checkpoint(self, settings: TrainSettings) -> dict[str, Any] | None:
+        """Read what a run with these settings goes on from; None if it never came to a checkpoint.
 
         Raises:
             StateError: There is no run, it was made with other settings, or its checkpoint cannot be read.
         """
         same_but_for_length(self.settings(), settings)
-        checkpoint = self._checkpoint()
+        return self._checkpoint()
+
+    def resume(self, settings: TrainSettings, checkpoint: dict[str, Any] | None) -> None:
+        """Bring everything in line with the checkpoint, once it is known to fit."""
         write_json(self.path / "settings.json", settings.model_dump(mode="json"))
         (self.path / "summary.json").unlink(missing_ok=True)
         for half_written in self.path.glob("*.tmp"):
             half_written.unlink()
         # a kill may have come between the record of an epoch and its checkpoint: the epoch is run again
         self.epochs.keep_first(checkpoint["records"] if checkpoint else 0)
-        return checkpoint
 
     def settings(self) -> TrainSettings:
         """The settings the run was started with."""

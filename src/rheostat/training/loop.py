@@ -128,7 +128,7 @@ def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None)
     run_folder = None if plan.folder is None else RunFolder(plan.folder)
     checkpoint: dict[str, Any] | None = None
     if run_folder is not None and resume:
-        checkpoint = run_folder.resume(plan.settings)
+        checkpoint = run_folder.checkpoint(plan.settings)
     elif run_folder is not None:
         run_folder.start(plan.settings)
     devices = list(range(torch.cuda.device_count())) if plan.accelerator.device.type == "cuda" else []
@@ -137,6 +137,8 @@ def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None)
         run = _Run(plan, run_folder)
         if checkpoint is not None:
             run.load_state_dict(checkpoint)
+        if run_folder is not None and resume:
+            run_folder.resume(plan.settings, checkpoint)
         return run.to_the_end(progress or _silent)
 
 
