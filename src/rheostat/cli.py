@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from rich.console import Console
@@ -57,7 +57,7 @@ def _settings_flags(**defaults: Any) -> Callable[[Callable[..., None]], Callable
     """
 
     def with_flags(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for name, p in inspect.signature(command).parameters.items() if name != "given"]
+        own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
         flags = [_flag(name, defaults.get(name, ...)) for name in TrainSettings.model_fields]
 
         def called(**values: Any) -> None:
@@ -74,8 +74,9 @@ def _settings_flags(**defaults: Any) -> Callable[[Callable[..., None]], Callable
 def _flag(name: str, default: Any) -> inspect.Parameter:
     field = TrainSettings.model_fields[name]
     shown = field.default if default is ... else default
-    note = "" if field.is_required() or shown in (None, ()) else f" [default: {shown}]"
-    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{note}", show_default=False)
+    choices = f": {', '.join(get_args(field.annotation))}" if get_origin(field.annotation) is Literal else ""
+    note = "" if field.is_required() or shown in (None, ()) else f" (default: {shown})"
+    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{choices}{note}", show_default=False)
     kind = {"milestones": str}.get(name, _plain_type(field.annotation))
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

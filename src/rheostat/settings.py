@@ -47,7 +47,7 @@ class TrainSettings(BaseModel):
     epochs: int | None = Field(None, ge=1, description="epochs of candidates; 16 unless --max-backwards ends the run")
     max_backwards: int | None = Field(None, ge=1, description="stop after this many examples trained on")
     batch_size: int = Field(128, ge=1, description="examples per training step and per scoring round")
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd or adamw")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="optimiser")
     lr: float = Field(0.1, gt=0, description="learning rate at the start")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (sgd), decoupled decay (adamw)")
