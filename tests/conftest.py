@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from jaxtyping import config, install_import_hook
+from jaxtyping import install_import_hook
 
 from tests import typechecker
 
@@ -29,6 +29,5 @@ def generator() -> torch.Generator:
 @pytest.fixture
 def annotations_not_enforced() -> Iterator[None]:
     """For a test that gives a wrong type, as a user without a type checker may."""
-    config.update("jaxtyping_disable", True)  # noqa: FBT003 - the signature is jaxtyping's
-    yield
-    config.update("jaxtyping_disable", False)  # noqa: FBT003
+    with typechecker.not_enforced():
+        yield

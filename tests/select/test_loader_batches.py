@@ -29,9 +29,8 @@ from tests.select.toys import (
     global_randomness_untouched,
     in_order,
     indices,
+    uses_workers,
 )
-
-few_workers = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
 
 def per_epoch(batches: SelectiveLoader, epochs: int) -> list[list[list[int]]]:
@@ -65,7 +64,7 @@ def test_examples_that_come_in_as_a_training_batch_go_out_as_the_same_tensors() 
 # ---- the right examples
 
 
-@few_workers
+@uses_workers
 @pytest.mark.parametrize("workers", [0, 2])
 def test_example_score_and_index_stay_together_through_shuffling_and_workers(workers: int) -> None:
     data = examples(53)
@@ -306,7 +305,7 @@ def test_a_data_set_that_fetches_whole_batches_is_asked_for_whole_batches() -> N
     assert Shelf.fetched == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
-@few_workers
+@uses_workers
 def test_a_loader_whose_workers_live_on_may_have_been_used_before() -> None:
     loader = DataLoader(examples(20), 5, num_workers=1, persistent_workers=True)
     plain = [x for x, _ in loader]

@@ -21,7 +21,16 @@ from rheostat.select import (
     SelectiveLoader,
     Uniform,
 )
-from tests.select.toys import CLASSES, READS_LOGITS, all_equal, examples, in_order, indices, through_a_file
+from tests.select.toys import (
+    CLASSES,
+    READS_LOGITS,
+    all_equal,
+    examples,
+    in_order,
+    indices,
+    through_a_file,
+    uses_workers,
+)
 
 EPOCHS = 3
 NO_PHASES = Phases()
@@ -180,7 +189,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_whatever_orders_the_examples(loa
     assert_resumes(loader, POLICIES["selective-backprop"])
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@uses_workers
 @pytest.mark.parametrize("loader", WITH_WORKERS.values(), ids=WITH_WORKERS.keys())
 def test_a_resumed_run_is_the_uninterrupted_one_with_two_worker_processes(loader: Callable[[int], Any]) -> None:
     assert_resumes(loader, POLICIES["selective-backprop"], every=5)

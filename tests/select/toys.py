@@ -7,16 +7,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
-from jaxtyping import config
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+
+from tests import typechecker
 
 CLASSES = 4
 
 READS_LOGITS = nn.Identity()
 """A model for examples that are logits: what an example scores can be read from the example."""
+
+
+uses_workers = pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create:UserWarning",  # on a machine with fewer cores than workers
+    "ignore:.*multi-threaded, use of fork:DeprecationWarning",  # from Python 3.12, under pytest-xdist
+)
 
 
 def examples(size: int) -> TensorDataset:
@@ -52,13 +60,9 @@ def through_a_file(state: Any) -> Any:
 @contextmanager
 def global_randomness_untouched() -> Iterator[None]:
     """Fail if the block moves the random state of torch, numpy or Python."""
-    # beartype looks at one entry of a list, and draws which from Python's global state
-    config.update("jaxtyping_disable", True)  # noqa: FBT003 - the signature is jaxtyping's
     before = _global_randomness()
-    try:
+    with typechecker.not_enforced():  # beartype draws from Python's global state which entry of a list it looks at
         yield
-    finally:
-        config.update("jaxtyping_disable", False)  # noqa: FBT003
     moved = [name for name, state in _global_randomness().items() if state != before[name]]
     assert moved == [], f"the global random state of {', '.join(moved)} has moved"
 

@@ -146,6 +146,15 @@ def test_a_parquet_folder_arrives_as_it_was_written(
     assert data.note == ""
 
 
+def test_images_stay_in_step_with_their_labels_when_there_are_more_than_are_read_at_a_time(tmp_path: Path) -> None:
+    numbers = [at % 199 for at in range(1203)]
+    few = [encoded(picture("train", at)) for at in range(199)]
+    folder = write_pets(tmp_path / "pets", image=[few[at] for at in numbers], label=[at % 3 for at in numbers])
+    images = load_data(folder).train
+    assert pixels_of(images)[:, 0, 0, 0].tolist() == numbers
+    assert images.labels.tolist() == [at % 3 for at in numbers]
+
+
 def test_images_without_the_hubs_metadata_are_taken_by_the_name_of_their_column(tmp_path: Path) -> None:
     for split, labels in LABELS.items():
         table = pyarrow.table({"image": pictures(split), "label": labels})

@@ -1,0 +1,97 @@
+"""Render the tables and plots of the documentation from the records in `benchmarks/results/`.
+
+A page asks for a piece of a record with a pair of comments, and the piece is written between them::
+
+    <!-- select-mnist-lenet:table -->
+    <!-- /select-mnist-lenet:table -->
+
+Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions.
+The plots of a comparison go to `docs/images/RECORD-PLOT.svg`.
+
+    python benchmarks/render.py            write
+    python benchmarks/render.py --check    exit with 1 if a page differs from its records
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from rheostat.bench import conditions_of, markdown_table, plots_of, sentences_of
+from rheostat.records import read_json, write_bytes
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+_ASKED = re.compile(
+    r"(<!-- (?P<record>[\w-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
+)
+
+
+def pages() -> list[Path]:
+    """All pages that may ask for a piece of a record."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def rendered(page: str) -> str:
+    """The text of a page with every piece it asks for brought up to date."""
+
+    def fresh(asked: re.Match[str]) -> str:
+        record = read_json(RESULTS / f"{asked['record']}.json")
+        return f"{asked[1]}{_piece(record, asked['piece'])}\n{asked[5]}"
+
+    return _ASKED.sub(fresh, page)
+
+
+def _piece(record: dict[str, Any], piece: str) -> str:
+    if record["bench"] == "overhead":
+        return {"table": _overhead_table, "conditions": _overhead_conditions}[piece](record)
+    if piece == "findings":
+        return "\n".join(f"- {sentence}" for sentence in sentences_of(record))
+    return {"table": markdown_table, "conditions": conditions_of}[piece](record)
+
+
+def _overhead_table(record: dict[str, Any]) -> str:
+    lines = ["| measured against | bar | ratio, median | range |", "|---|---:|---:|---:|"]
+    for name, label, bar in (
+        ("selective", "candidates x t_score + backwards x t_step", "1.05"),
+        ("uniform", "the plain loop", "1.01"),
+    ):
+        ratio = record["ratios"][name]
+        low, high = ratio["range"]
+        lines.append(f"| {name}: {label} | {bar} | {ratio['median']:.3f} | {low:.3f} to {high:.3f} |")
+    return "\n".join(lines)
+
+
+def _overhead_conditions(record: dict[str, Any]) -> str:
+    environment, setting, seconds = record["environment"], record["setting"], record["seconds"]
+    return (
+        f"{setting['model']}, batches of {setting['batch_size']}, {setting['candidates']:,} candidates in each of "
+        f"{setting['rounds']} rounds, {record['backwards_share']:.0%} of them trained on; t_score "
+        f"{seconds['t_score'] * 1e6:.0f} us and t_step {seconds['t_step'] * 1e6:.0f} us per example, one thread, "
+        f"processor time, {environment['processor']}, torch {environment['packages']['torch']}, commit {environment['commit']}."
+    )
+
+
+def main(*, check: bool) -> int:
+    """Write or check every page; return the exit code."""
+    stale = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        fresh = rendered(text)
+        if fresh != text:
+            stale.append(page.relative_to(ROOT))
+            if not check:
+                page.write_text(fresh, encoding="utf-8")
+    if not check:
+        for path in RESULTS.glob("select-*.json"):
+            for name, svg in plots_of(read_json(path)).items():
+                write_bytes(ROOT / "docs" / "images" / f"{path.stem}-{name}.svg", svg.encode())
+    for page in stale:
+        print(f"{'differs from its records' if check else 'written'}: {page}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))
