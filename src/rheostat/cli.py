@@ -18,6 +18,7 @@ from rich.table import Table
 
 from rheostat import __version__
 from rheostat.errors import RheostatError, SettingsError
+from rheostat.records import read_json, write_json
 from rheostat.settings import TrainSettings, read_settings_file
 
 WRONG_INPUT, INTERRUPTED = 2, 130
@@ -41,10 +42,12 @@ Jobs = Annotated[int, typer.Option(min=1, help="Runs side by side, each with one
 def main() -> None:
     """Run the command line; a user's mistake becomes one line and exit code 2."""
     try:
-        app()
-    except RheostatError as error:
-        err.print(f"rheostat: {error}", style="red", markup=False, highlight=False)
+        code = app(standalone_mode=False)
+    except (RheostatError, typer.TyperException) as error:
+        said = getattr(error, "format_message", error.__str__)()  # names the flag, where typer found the mistake
+        err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
+    sys.exit(code)
 
 
 def _settings_flags(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -127,7 +130,7 @@ def train(
     if resume is not None:
         if output is not None:
             raise SettingsError("--out and --resume exclude each other: a resumed run stays in its folder")
-        config = resume / "settings.json"
+        given = read_json(resume / "settings.json") | given
     settings = _checked(given, config)
     folder = resume or output or _new_folder(settings)
 
@@ -169,7 +172,6 @@ def bench_select(
 ) -> None:
     """Compare policies with plain training: error against backwards and seconds, kept share over time."""
     from rheostat.bench import arms_of, compare, write_report
-    from rheostat.records import write_json
     from rheostat.training import prepare
 
     base = _checked(given, config)
@@ -196,7 +198,6 @@ def bench_overhead(
 ) -> None:
     """Measure what SelectiveLoader adds to the forwards and backwards it cannot avoid (processor time)."""
     from rheostat.bench import overhead
-    from rheostat.records import write_json
 
     with _progress(shown=not as_json) as progress:
         found = overhead(rounds, progress=progress)
