@@ -70,7 +70,8 @@ def _overhead_conditions(record: dict[str, Any]) -> str:
         f"{setting['model']}, batches of {setting['batch_size']}, {setting['candidates']:,} candidates in each of "
         f"{setting['rounds']} rounds, {record['backwards_share']:.0%} of them trained on; t_score "
         f"{seconds['t_score'] * 1e6:.0f} us and t_step {seconds['t_step'] * 1e6:.0f} us per example, one thread, "
-        f"processor time, {environment['processor']}, torch {environment['packages']['torch']}, commit {environment['commit']}."
+        f"processor time, {environment['processor']}, torch {environment['packages']['torch']}, "
+        f"commit {environment['commit']}."
     )
 
 

@@ -45,7 +45,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except (RheostatError, typer.TyperException) as error:
         said = getattr(error, "format_message", error.__str__)()  # names the flag, where typer found the mistake
-        err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
+        if said:  # a bare `rheostat` has shown its help already
+            err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     sys.exit(code)
 
@@ -197,10 +198,10 @@ def bench_overhead(
     as_json: Json = False,
 ) -> None:
     """Measure what SelectiveLoader adds to the forwards and backwards it cannot avoid (processor time)."""
-    from rheostat.bench import overhead
+    from rheostat.bench import measure_overhead
 
     with _progress(shown=not as_json) as progress:
-        found = overhead(rounds, progress=progress)
+        found = measure_overhead(rounds, progress=progress)
     if record is not None:
         write_json(record, found)
     if as_json:
@@ -218,10 +219,10 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Show Selective-Backprop beside plain training and its control on handwritten digits; ends in one HTML report."""
-    from rheostat.bench import demo as run
+    from rheostat.bench import run_demo
 
     with _quiet_libraries(), _progress(shown=not as_json) as progress:
-        found, report = run(output, jobs=jobs, on_run=_counting(progress))
+        found, report = run_demo(output, jobs=jobs, on_run=_counting(progress))
     _print_comparison(found, report, as_json=as_json)
 
 

@@ -1,6 +1,5 @@
 """A run that was interrupted goes on as if it had not been; one that cannot is refused and left as it is."""
 
-import io
 import random
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,22 @@ import torch
 
 from rheostat.errors import StateError
 from rheostat.training import RunFolder, prepare, train
-from tests.training.toys import bars, left_behind, run, settings, train_and_be_killed, without_times
+from tests.training.toys import (
+    TRAIN,
+    bars,
+    checkpoint,
+    left_behind,
+    run,
+    settings,
+    train_and_be_killed,
+    without_times,
+)
 
 EVERY_STEP = {"checkpoint_minutes": 0}
 
 
-def interrupted_after(steps: int, folder: Path, **values: Any) -> None:
-    """Start a run and press Ctrl-C after so many steps."""
+def interrupted_after(steps: int, folder: Path, *, resume: bool = False, **values: Any) -> None:
+    """Train and press Ctrl-C after so many steps."""
     made = 0
 
     def press(share: float, line: str) -> None:
@@ -26,7 +34,7 @@ def interrupted_after(steps: int, folder: Path, **values: Any) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(prepare(settings(**values), folder, bars()), progress=press)
+        train(prepare(settings(**values), folder, bars()), resume=resume, progress=press)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -55,7 +63,8 @@ def finished(tmp_path: Path) -> Path:
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path, values: dict[str, Any]) -> None:
     of = settings(epochs=3, **EVERY_STEP, **values)
     moments = random.Random(str(values)).sample(range(1, 30), 6)
-    assert all(train_and_be_killed(tmp_path / "killed", of, moment) for moment in moments)
+    killed = [train_and_be_killed(tmp_path / "killed", of, moment) for moment in moments]
+    assert killed.count(True) > 3
     train(prepare(of, tmp_path / "killed", bars()), resume=True)
     run(tmp_path / "whole", epochs=3, **EVERY_STEP, **values)
     assert left_behind(tmp_path / "killed") == left_behind(tmp_path / "whole")
@@ -84,6 +93,43 @@ def test_a_finished_run_resumed_as_it_is_stays_as_it_is(finished: Path) -> None:
     before = left_behind(finished)
     run(finished, resume=True)
     assert left_behind(finished) == before
+
+
+def test_a_run_that_is_gone_on_with_has_no_summary_until_it_is_over_again(finished: Path) -> None:
+    interrupted_after(2, finished, resume=True, epochs=3)
+    assert not (finished / "summary.json").exists()
+
+
+def test_seconds_go_on_from_those_before_the_interruption(tmp_path: Path) -> None:
+    run(tmp_path, epochs=1)
+    state = checkpoint(tmp_path)
+    for meters in (state["meters"], state["loader"]["meters"]):
+        for unit in ("seconds", "cpu_seconds"):
+            meters[unit] = dict.fromkeys(meters[unit], 1000.0)
+    torch.save(state, tmp_path / "checkpoint.pt")
+    final = run(tmp_path, epochs=2, resume=True)["final"]
+    for unit in ("seconds", "cpu_seconds"):
+        assert all(1000 < seconds < 1060 for seconds in final[unit].values())
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    before = contents(finished)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        RunFolder(finished).save({"model": {}})
+    assert contents(finished) == before
+
+
+def test_a_checkpoint_remembers_how_often_every_example_was_scored_and_trained_on(tmp_path: Path) -> None:
+    final = run(tmp_path, epochs=3, warmup=1)["final"]
+    log = checkpoint(tmp_path)["log"]
+    assert log["scored"].tolist() == [2] * TRAIN
+    assert log["kept"].sum() == final["backwards"]
 
 
 def test_a_kill_between_a_record_and_its_checkpoint_leaves_no_record_twice(
@@ -183,10 +229,7 @@ def test_a_damaged_checkpoint_is_refused(finished: Path, damage: Any) -> None:
 
 
 def test_a_checkpoint_of_another_version_is_refused(finished: Path) -> None:
-    state = torch.load(finished / "checkpoint.pt", weights_only=True)
-    file = io.BytesIO()
-    torch.save(state | {"schema": 99}, file)
-    (finished / "checkpoint.pt").write_bytes(file.getvalue())
+    torch.save(checkpoint(finished) | {"schema": 99}, finished / "checkpoint.pt")
     assert "has schema 99 and this version reads 1" in refusal(finished, epochs=5)
 
 

@@ -20,7 +20,20 @@ from rheostat.signals import score_named
 from rheostat.training import ImageLoader, RunFolder, evaluate, loop, prepare, train
 from rheostat.training.models.lenet import LeNet
 from tests.select.toys import global_randomness_untouched
-from tests.training.toys import BATCH, CLASSES, STEPS, TEST, TRAIN, Linear, bars, run, settings, weights, without_times
+from tests.training.toys import (
+    BATCH,
+    CLASSES,
+    STEPS,
+    TEST,
+    TRAIN,
+    Linear,
+    bars,
+    checkpoint,
+    run,
+    settings,
+    weights,
+    without_times,
+)
 
 
 @pytest.fixture
@@ -120,6 +133,19 @@ def test_the_seed_decides_on_everything_and_the_global_random_state_on_nothing(t
     other = run(tmp_path / "c", seed=1, **values)
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
     assert without_times(first["epochs"]) == without_times(second["epochs"]) != without_times(other["epochs"])
+
+
+@pytest.mark.usefixtures("linear")
+def test_the_seed_decides_on_the_draws_of_selection_too() -> None:
+    shares = {run(policy="random", seed=seed)["final"]["kept_share"] for seed in range(4)}
+    assert len(shares) > 1, "order and weights have no part in how many are kept at random"
+
+
+@pytest.mark.usefixtures("linear")
+def test_the_score_decides_on_what_is_kept(tmp_path: Path) -> None:
+    for score in ("euclidean", "entropy"):
+        run(tmp_path / score, policy="top-k", keep=0.5, score=score)
+    assert weights(tmp_path / "euclidean") != weights(tmp_path / "entropy")
 
 
 def test_a_run_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
@@ -275,7 +301,7 @@ def test_a_step_that_ruins_the_weights_is_not_saved_although_its_loss_was_finite
     monkeypatch.setattr(loop, "lr_factor", lambda _, clock: math.inf if clock.steps == 2 else 1.0)
     with pytest.raises(DivergedError, match="a weight has left the finite numbers in epoch 1"):
         run(tmp_path, policy="uniform", checkpoint_minutes=0)
-    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    saved = checkpoint(tmp_path)
     assert saved["loader"]["meters"]["counts"]["batches"] == 2
     assert all(tensor.isfinite().all() for tensor in saved["model"].values())
 

@@ -1,9 +1,9 @@
 """Comparisons and measurements that write records, and the pages and plots drawn from them."""
 
 from rheostat.bench.compare import Arm, arms_of, compare
-from rheostat.bench.demo import demo
+from rheostat.bench.demo import run_demo
 from rheostat.bench.findings import conditions_of, markdown_table, sentences_of, table_of
-from rheostat.bench.overhead import overhead
+from rheostat.bench.overhead import measure_overhead
 from rheostat.bench.plots import plots_of
 from rheostat.bench.report import write_report
 
@@ -12,10 +12,10 @@ __all__ = [
     "arms_of",
     "compare",
     "conditions_of",
-    "demo",
     "markdown_table",
-    "overhead",
+    "measure_overhead",
     "plots_of",
+    "run_demo",
     "sentences_of",
     "table_of",
     "write_report",

@@ -18,7 +18,7 @@ SHARE = 0.3
 SEEDS = 5
 
 
-def demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tuple[dict[str, Any], Path]:
+def run_demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tuple[dict[str, Any], Path]:
     """Compare Selective-Backprop with plain training and its control on scikit-learn's digits.
 
     Args:

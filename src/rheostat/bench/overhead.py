@@ -30,7 +30,7 @@ _SLICE = 20  # batches that one thing is measured on before it is the next one's
 Batches = list[tuple[Tensor, Tensor]]
 
 
-def overhead(rounds: int, *, progress: Callable[[float, str], None] | None = None) -> dict[str, Any]:
+def measure_overhead(rounds: int, *, progress: Callable[[float, str], None] | None = None) -> dict[str, Any]:
     """Measure both ratios with LeNet, batches of 128 and one thread.
 
     Args:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from rheostat.bench.compare import CONTROL, DECAYED, PLAIN, curve_of
@@ -113,7 +112,7 @@ def _label_ends(figure: Figure, axes: Axes, record: dict[str, Any], ends: list[t
             va="center",
             ha="left",
             annotation_clip=False,
-            path_effects=[withStroke(linewidth=3, foreground="white")],
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
         ).set_in_layout(right)
 
 

@@ -6,7 +6,7 @@ captions). Tuples, named tuples, lists, dicts and other mappings may nest around
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -124,7 +124,12 @@ def _put_together(columns: Any, structure: Structure) -> Any:
         return column if isinstance(column, structure.kind) else structure.kind(column)
     parts = [_put_together(columns, part) for part in structure.parts]
     if structure.keys is not None:
-        return structure.kind(dict(zip(structure.keys, parts, strict=True)))
+        entries = dict(zip(structure.keys, parts, strict=True))
+        if not issubclass(structure.kind, MutableMapping):
+            return structure.kind(entries)
+        mapping = structure.kind()  # filled afterwards, because a defaultdict takes its entries so and in no other way
+        mapping.update(entries)
+        return mapping
     if hasattr(structure.kind, "_fields"):  # a named tuple takes its fields one by one
         return structure.kind(*parts)
     return structure.kind(parts)

@@ -23,7 +23,7 @@ from rheostat.select import batches
 from rheostat.select.batches import Batch
 from rheostat.select.candidates import CandidateStream
 from rheostat.select.phases import Phases
-from rheostat.select.policy import Candidates, Policy, Stateful
+from rheostat.select.policy import Candidates, Policy, load_policy_state, policy_state
 from rheostat.select.queue import Kept, Queue
 from rheostat.select.scoring import Scored, Scoring, score_batch
 from rheostat.signals import ExampleLog, Meters
@@ -196,10 +196,7 @@ class SelectiveLoader:
             "epoch": self.epoch,
             "candidates": self._stream.state_dict(),
             "queue": self._queue.state_dict(),
-            "policy": {
-                "kind": type(self.policy).__name__,
-                "state": self.policy.state_dict() if isinstance(self.policy, Stateful) else {},
-            },
+            "policy": policy_state(self.policy),
             "meters": self._meters.state_dict(),
             "generator": None if drawn is None else {"device": drawn.device.type, "state": drawn.get_state()},
         }
@@ -217,18 +214,11 @@ class SelectiveLoader:
                 f"the state was saved while drawing on {saved['device']} and the model is on {device.type} now: "
                 f"move the model to {saved['device']} to go on with the same draws"
             )
-        kind = type(self.policy).__name__
-        if state["policy"]["kind"] != kind:
-            raise StateError(
-                f"the saved policy is {state['policy']['kind']} and this one {kind}: "
-                "resume with the policy that the run was started with"
-            )
+        load_policy_state(self.policy, state["policy"])
         self._generator = None
         if saved is not None:
             self._generator = torch.Generator(device)
             self._generator.set_state(saved["state"].cpu())
-        if isinstance(self.policy, Stateful):
-            self.policy.load_state_dict(state["policy"]["state"])
         self.epoch = state["epoch"]
         self._stream.load_state_dict(state["candidates"])
         self._queue.load_state_dict(state["queue"], device)
@@ -255,7 +245,10 @@ class SelectiveLoader:
             yield batch, kept
 
     def _offer(self, index: Tensor, batch: Batch) -> None:
-        """Put one round of candidates through selection; at most one host synchronisation."""
+        """Put one round of candidates through selection.
+
+        At most one host synchronisation, and one more if the batch holds lists, whose entries are picked on the host.
+        """
         columns, structure = batches.flatten(batch)
         size = batches.batch_size(columns)
         device = self._device()

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from rheostat.errors import StateError
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -55,3 +57,25 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` saved."""
         ...
+
+
+def policy_state(policy: Policy) -> dict[str, Any]:
+    """Kind of a policy and what it remembers, if it remembers anything."""
+    state = policy.state_dict() if isinstance(policy, Stateful) else {}
+    return {"kind": type(policy).__name__, "state": state}
+
+
+def load_policy_state(policy: Policy, saved: dict[str, Any]) -> None:
+    """Give a policy what `policy_state` saved.
+
+    Raises:
+        StateError: It was saved of another kind of policy.
+    """
+    kind = type(policy).__name__
+    if saved["kind"] != kind:
+        raise StateError(
+            f"the saved policy is {saved['kind']} and this one {kind}: "
+            "resume with the policy that the run was started with"
+        )
+    if isinstance(policy, Stateful):
+        policy.load_state_dict(saved["state"])

@@ -73,7 +73,7 @@ class Queue:
         """
         if len(index) == 0:
             return
-        if self._structure is not None and structure != self._structure:
+        if self._size and structure != self._structure:
             raise DataError(
                 "this batch is nested otherwise than the batch before it (other types or keys): "
                 "examples of both cannot share a training batch"

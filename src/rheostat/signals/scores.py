@@ -37,8 +37,8 @@ def euclidean(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"]) -> 
     probabilities = logits.float().softmax(dim=1)
     if _is_soft(targets):
         return (probabilities - targets.float()).square().sum(dim=1)
-    # ||p - onehot(y)||^2 = sum(p^2) - 2 p_y + 1, which needs no one-hot; rounding may leave it just below 0
-    return (probabilities.square().sum(dim=1) - 2 * _of_class(probabilities, targets) + 1).clamp(min=0)
+    # ||p - onehot(y)||^2 = sum(p^2) - 2 p_y + 1, which needs no one-hot and does not round to below 0
+    return probabilities.square().sum(dim=1) - 2 * _of_class(probabilities, targets) + 1
 
 
 def cross_entropy(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"]) -> Float[Tensor, " b"]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rheostat.errors import SettingsError
-from rheostat.select.policy import Candidates, Policy, Stateful
+from rheostat.select.policy import Candidates, Policy, load_policy_state, policy_state
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,13 @@ class MatchedRandom:
         return probability.mean().clamp(max=1).expand(len(probability))
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the reference, empty if it has none."""
-        return self.reference.state_dict() if isinstance(self.reference, Stateful) else {}
+        """Kind and state of the reference."""
+        return policy_state(self.reference)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Hand the state to the reference."""
-        if isinstance(self.reference, Stateful):
-            self.reference.load_state_dict(state)
+        """Hand the state to the reference.
+
+        Raises:
+            StateError: It is that of another kind of policy.
+        """
+        load_policy_state(self.reference, state)
