@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -51,40 +50,26 @@ def main() -> None:
     sys.exit(code)
 
 
-def _settings_flags(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one flag per field of `TrainSettings`, passed on as the mapping `given`.
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one flag per field of `TrainSettings`; those that were given reach it as the mapping `given`."""
+    own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
 
-    Only flags that were given are passed, so that a settings file can stand behind them.
+    def called(**values: Any) -> None:
+        flags = {name: values.pop(name) for name in TrainSettings.model_fields}
+        command(given={name: value for name, value in flags.items() if value is not None}, **values)
 
-    Args:
-        defaults: Values that this command puts in the place of the schema's, for its help.
-    """
-
-    def with_flags(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
-        flags = [_flag(name, defaults.get(name, ...)) for name in TrainSettings.model_fields]
-
-        def called(**values: Any) -> None:
-            given = {name: values.pop(name) for name in TrainSettings.model_fields}
-            command(given=defaults | {name: value for name, value in given.items() if value is not None}, **values)
-
-        called.__doc__, called.__name__ = command.__doc__, command.__name__
-        called.__signature__ = inspect.Signature([*own, *flags])
-        return called
-
-    return with_flags
+    called.__doc__, called.__name__ = command.__doc__, command.__name__
+    called.__signature__ = inspect.Signature([*own, *map(_flag, TrainSettings.model_fields)])
+    return called
 
 
-def _flag(name: str, default: Any) -> inspect.Parameter:
+def _flag(name: str) -> inspect.Parameter:
     field = TrainSettings.model_fields[name]
-    shown = field.default if default is ... else default
     choices = f": {', '.join(get_args(field.annotation))}" if get_origin(field.annotation) is Literal else ""
-    note = "" if field.is_required() or shown in (None, ()) else f" (default: {shown})"
+    note = "" if field.is_required() or field.default in (None, ()) else f" (default: {field.default})"
     option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{choices}{note}", show_default=False)
-    kind = {"milestones": str}.get(name, _plain_type(field.annotation))
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
-    )
+    annotation = Annotated[_plain_type(field.annotation) | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def _plain_type(annotation: Any) -> type:
@@ -117,7 +102,7 @@ def _version(
 
 
 @app.command(epilog="Example: rheostat train --data ylecun/mnist --model lenet --policy selective-backprop --floor 0.1")
-@_settings_flags()
+@_with_settings
 def train(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")] = None,
@@ -138,13 +123,9 @@ def train(
     from rheostat.training import prepare
     from rheostat.training import train as run
 
-    with _quiet_libraries(), _progress(shown=not as_json) as progress:
-        try:
-            progress(0.0, "loading data")
-            summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
-        except KeyboardInterrupt:
-            err.print(f"interrupted; go on with: rheostat train --resume {folder}", markup=False, highlight=False)
-            raise typer.Exit(INTERRUPTED) from None
+    with _resumable(f"rheostat train --resume {folder}"), _progress(shown=not as_json) as progress:
+        progress(0.0, "loading data")
+        summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **summary}))
         return
@@ -155,7 +136,7 @@ def train(
     "select",
     epilog="Example: rheostat bench select --data ylecun/mnist --model lenet --epochs 16 --share 0.4 --seeds 5",
 )
-@_settings_flags()
+@_with_settings
 def bench_select(
     given: dict[str, Any],
     policies: Annotated[
@@ -176,7 +157,7 @@ def bench_select(
     from rheostat.training import prepare
 
     base = _checked(given, config)
-    with _quiet_libraries(), _progress(shown=not as_json) as progress:
+    with _resumable("the same command"), _progress(shown=not as_json) as progress:
         progress(0.0, "loading data")
         examples = len(prepare(base).data.train.labels)  # also finds whatever is wrong before anything runs
         arms = arms_of(base, policies.split(","), examples=examples, share=share)
@@ -221,7 +202,7 @@ def demo(
     """Show Selective-Backprop beside plain training and its control on handwritten digits; ends in one HTML report."""
     from rheostat.bench import run_demo
 
-    with _quiet_libraries(), _progress(shown=not as_json) as progress:
+    with _resumable("the same command"), _progress(shown=not as_json) as progress:
         found, report = run_demo(output, jobs=jobs, on_run=_counting(progress))
     _print_comparison(found, report, as_json=as_json)
 
@@ -244,25 +225,26 @@ def _counting(progress: Callable[[float, str], None]) -> Callable[[int, int, str
 
 
 @contextmanager
+def _resumable(command: str) -> Iterator[None]:
+    """On Ctrl-C, say how to go on: what was finished is on the disk."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print(f"interrupted; go on with: {command}", markup=False, highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
 def _progress(*, shown: bool) -> Iterator[Callable[[float, str], None]]:
     """A bar on standard error, where there is a terminal to show it."""
+    with suppress(ImportError):
+        import datasets
+
+        datasets.disable_progress_bars()  # one bar is enough; its warnings stay
     columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=err, transient=True, disable=not shown or not err.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share, line: bar.update(task, completed=share, description=line)
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keep the progress bars of `datasets` out of ours; its warnings stay."""
-    try:
-        import datasets
-    except ImportError:
-        yield
-        return
-    datasets.disable_progress_bars()
-    with warnings.catch_warnings():
-        yield
 
 
 def _print_run(summary: dict[str, Any], folder: Path) -> None:

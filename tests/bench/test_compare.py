@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rheostat.bench.compare import arms_of, compare, cpu_seconds, curve_of, reaches
-from rheostat.errors import SettingsError
+from rheostat.errors import SettingsError, StateError
 from rheostat.settings import TrainSettings
 from tests.bench.toys import record, run, two_seeds
 
@@ -61,6 +61,13 @@ def test_an_interrupted_comparison_runs_only_what_is_missing(tmp_path: Path):
     assert runs[0]["test_error"] == runs[1]["test_error"]
     assert runs[0]["backwards"][-1] == 896  # 0.5 x 2 x 899 in whole batches: the limit is exact
     assert runs[0]["scoring_forwards"] == runs[0]["candidates"]
+
+
+def test_results_of_other_settings_are_not_taken_for_these(tmp_path: Path):
+    compare(arms_of(digits(epochs=1), [], examples=899, share=0.5), [0], tmp_path)
+
+    with pytest.raises(StateError, match="plain-s0 holds a run with other settings"):
+        compare(arms_of(digits(epochs=1, lr=0.2), [], examples=899, share=0.5), [0], tmp_path)
 
 
 def test_runs_side_by_side_find_what_runs_one_by_one_find(tmp_path: Path):

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rheostat.errors import SettingsError
+from rheostat.errors import SettingsError, StateError
 from rheostat.records import environment, read_json
 from rheostat.select import option_names
 from rheostat.settings import POLICY_OPTIONS, TrainSettings
@@ -91,6 +91,9 @@ def compare(
         jobs: Processes that run side by side, each with one thread. 1 runs in this process.
         on_run: Told after every finished run.
 
+    Raises:
+        StateError: `folder` holds a run of the same name with other settings.
+
     Returns:
         The record, see `benchmarks/README.md`: `arms` has per arm the settings and per seed the columns of its epochs.
     """
@@ -153,12 +156,15 @@ _loaded: dict[tuple[Any, ...], Any] = {}  # the data of this process, decoded on
 def _run(arm: Arm, seed: int, path: Path) -> str:
     from rheostat.training import prepare, train
 
+    settings = TrainSettings.checked(arm.settings.model_dump() | {"seed": seed, "track": "none"})
+    begun = (path / "settings.json").exists()
+    if begun and TrainSettings.checked(read_json(path / "settings.json")) != settings:
+        raise StateError(f"{path} holds a run with other settings: name another folder, or remove this one")
     if not (path / "summary.json").exists():
-        settings = TrainSettings.checked(arm.settings.model_dump() | {"seed": seed, "track": "none"})
         key = (settings.data, settings.label_column, settings.image_size, settings.device)
         plan = prepare(settings, path, _loaded.get(key))
         _loaded[key] = plan.data
-        train(plan, resume=(path / "settings.json").exists())
+        train(plan, resume=begun)
     return path.name
 
 

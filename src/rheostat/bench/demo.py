@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,4 +45,5 @@ def run_demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tup
             f"spend {SHARE:g} of the backward passes of plain training."
         ),
     )
+    shutil.rmtree(folder / "runs")  # they are for going on with; the next demo starts afresh
     return record, report
