@@ -123,7 +123,7 @@ def train(
     from rheostat.training import prepare
     from rheostat.training import train as run
 
-    with _resumable(f"rheostat train --resume {folder}"), _progress(shown=not as_json) as progress:
+    with _resumable(f"rheostat train --resume {folder}", folder), _progress(shown=not as_json) as progress:
         progress(0.0, "loading data")
         summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
     if as_json:
@@ -225,12 +225,13 @@ def _counting(progress: Callable[[float, str], None]) -> Callable[[int, int, str
 
 
 @contextmanager
-def _resumable(command: str) -> Iterator[None]:
-    """On Ctrl-C, say how to go on: what was finished is on the disk."""
+def _resumable(command: str, run: Path | None = None) -> Iterator[None]:
+    """On Ctrl-C, say how to go on: what was finished is on the disk (of a run, once its folder is there)."""
     try:
         yield
     except KeyboardInterrupt:
-        err.print(f"interrupted; go on with: {command}", markup=False, highlight=False)
+        begun = run is None or (run / "settings.json").exists()
+        err.print(f"interrupted; go on with: {command if begun else 'the same command'}", markup=False, highlight=False)
         raise typer.Exit(INTERRUPTED) from None
 
 

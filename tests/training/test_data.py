@@ -370,10 +370,11 @@ def test_a_damaged_image_is_named_alike_when_it_is_decoded_elsewhere(tmp_path: P
 def test_images_are_held_just_as_long_as_they_fit_the_memory_limit(tmp_path: Path) -> None:
     folder = write_pets(tmp_path / "pets", colour=True)
     gigabytes = (TRAIN + TEST) * HEIGHT * WIDTH * 3 / 1e9
-    assert isinstance(load_data(folder, memory_limit=gigabytes).train, ResidentImages)
-    assert isinstance(load_data(folder, memory_limit=0.999 * gigabytes).train, StreamedImages)
+    assert isinstance(load_data(folder, memory_limit=gigabytes, workers=0).train, ResidentImages)
+    assert isinstance(load_data(folder, memory_limit=0.999 * gigabytes, workers=0).train, StreamedImages)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # on a machine with one core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_images_come_in_the_same_batches_as_held_ones(tmp_path: Path, workers: int) -> None:
     folder = write_pets(tmp_path / "pets")

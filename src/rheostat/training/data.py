@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from rheostat.errors import DataError, MissingExtraError, SettingsError
 from rheostat.training.transforms import ON_NORMALISED, ON_PIXELS
@@ -109,13 +109,16 @@ class StreamedImages:
         chunks: list[list[int]] = [chunk.tolist() for chunk in order.split(size)]
         # the order comes from the caller, so the loader's own generator only keeps the global one untouched
         loader = DataLoader(
-            self._pixels, batch_sampler=chunks, num_workers=self._workers, generator=torch.Generator().manual_seed(0)
+            self._pixels,
+            batch_sampler=chunks,
+            num_workers=self._workers,
+            collate_fn=_stacked,
+            generator=torch.Generator().manual_seed(0),
         )
-        try:
-            for chunk, images in zip(chunks, loader, strict=True):
-                yield torch.tensor(chunk, device=self._device), images.to(self._device, non_blocking=True)
-        except DataError as error:  # out of a worker it brings the worker's traceback in its message
-            raise DataError(str(error).rpartition(f"{DataError.__name__}: ")[2].strip()) from None
+        for chunk, images in zip(chunks, loader, strict=True):
+            if isinstance(images, DataError):
+                raise images
+            yield torch.tensor(chunk, device=self._device), images.to(self._device, non_blocking=True)
 
 
 class ImageLoader:
@@ -270,8 +273,12 @@ class _Decode:
         return pixels[None] if self.channels == 1 else pixels.permute(2, 0, 1)
 
 
-class _Pixels(Dataset[Tensor]):
-    """The decoded images of a split, for a DataLoader."""
+class _Pixels(Dataset[Tensor | DataError]):
+    """The decoded images of a split, for a DataLoader, or what is wrong with them.
+
+    An error that a worker raises would come with the worker's traceback in its message, and workers that wait for five
+    seconds before they end.
+    """
 
     def __init__(self, rows: Any, decode: _Decode) -> None:
         self._rows = rows
@@ -280,8 +287,17 @@ class _Pixels(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, at: int) -> Tensor:
-        return self._decode(self._rows[at][self._decode.column], at)
+    def __getitem__(self, at: int) -> Tensor | DataError:
+        try:
+            return self._decode(self._rows[at][self._decode.column], at)
+        except DataError as error:
+            return error
+
+
+def _stacked(images: list[Tensor | DataError]) -> Tensor | DataError:
+    """One batch, or its first error."""
+    errors = [image for image in images if isinstance(image, DataError)]
+    return errors[0] if errors else default_collate(images)
 
 
 def _image(encoded: dict[str, Any] | None, at: int) -> Any:
