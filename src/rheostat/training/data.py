@@ -226,7 +226,10 @@ def load_data(
     image_column, label_column = _columns(train_rows, label_column)
     train_rows, test_rows = (_undecoded(rows, image_column) for rows in (train_rows, test_rows))
     classes = _class_names(train_rows, label_column)
-    labels = [_labels(rows, label_column, classes).to(device) for rows in (train_rows, test_rows)]
+    labels = [
+        _labels(rows, label_column, classes, split).to(device)
+        for rows, split in ((train_rows, "training"), (test_rows, "test"))
+    ]
     decode = _Decode.for_first_of(train_rows, image_column, image_size)
     size = decode.channels * decode.height * decode.width
     resident = (len(train_rows) + len(test_rows)) * size <= memory_limit * 1e9
@@ -394,7 +397,7 @@ def _class_names(rows: Any, column: str) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _labels(rows: Any, column: str, classes: tuple[str, ...]) -> Int[Tensor, " n"]:
+def _labels(rows: Any, column: str, classes: tuple[str, ...], split: str) -> Int[Tensor, " n"]:
     values = list(rows[column])
     if values and isinstance(values[0], str):
         position = {name: at for at, name in enumerate(classes)}
@@ -403,7 +406,7 @@ def _labels(rows: Any, column: str, classes: tuple[str, ...]) -> Int[Tensor, " n
         if not isinstance(value, int) or not 0 <= value < len(classes):
             raise DataError(
                 f"label {value!r} of row {at} is outside the {len(classes)} classes [0, {len(classes) - 1}]: "
-                "correct the row, or remove it if it has no label"
+                f"correct the row of the {split} split, or remove it if it has no label"
             )
     return torch.tensor(values, dtype=torch.int64)
 

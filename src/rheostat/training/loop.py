@@ -99,7 +99,9 @@ def prepare(settings: TrainSettings, folder: Path | None = None, data: ImageData
                 memory_limit=settings.memory_limit,
                 workers=settings.workers,
             )
-    with torch.random.fork_rng():  # built once here, so that a wrong name or size is known before anything runs
+    with torch.random.fork_rng(
+        devices=_cuda_devices(accelerator)
+    ):  # built once here, so that a wrong name or size is known before anything runs
         _model(settings, data)
     return Plan(settings, folder, data, policy, scoring, accelerator)
 
@@ -131,8 +133,7 @@ def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None)
         checkpoint = run_folder.checkpoint(plan.settings)
     elif run_folder is not None:
         run_folder.start(plan.settings)
-    devices = list(range(torch.cuda.device_count())) if plan.accelerator.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=_cuda_devices(plan.accelerator)):
         torch.manual_seed(plan.settings.seed)
         run = _Run(plan, run_folder)
         if checkpoint is not None:
@@ -414,6 +415,11 @@ def _check_trackers(names: list[str]) -> None:
             raise unknown_name("tracker", name, LOGGER_TYPE_TO_CLASS, note="none")
         if name not in installed:
             raise MissingExtraError(f"tracking with {name} needs its package: pip install {name}, or set track=none")
+
+
+def _cuda_devices(accelerator: Any) -> list[int]:
+    """The devices whose random states a run moves, besides the CPU's."""
+    return list(range(torch.cuda.device_count())) if accelerator.device.type == "cuda" else []
 
 
 def _silent(share: float, line: str) -> None:
