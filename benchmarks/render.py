@@ -53,13 +53,13 @@ def _piece(record: dict[str, Any], piece: str) -> str:
 
 
 def _overhead_table(record: dict[str, Any]) -> str:
-    lines = ["| measured against | bar | ratio, median | range |", "|---|---:|---:|---:|"]
+    lines = ["| measured against | bar | ratio, median | quartiles |", "|---|---:|---:|---:|"]
     for name, label, bar in (
         ("selective", "candidates x t_score + backwards x t_step", "1.05"),
         ("uniform", "the plain loop", "1.01"),
     ):
         ratio = record["ratios"][name]
-        low, high = ratio["range"]
+        low, high = ratio["quartiles"]
         lines.append(f"| {name}: {label} | {bar} | {ratio['median']:.3f} | {low:.3f} to {high:.3f} |")
     return "\n".join(lines)
 
@@ -68,7 +68,7 @@ def _overhead_conditions(record: dict[str, Any]) -> str:
     environment, setting, seconds = record["environment"], record["setting"], record["seconds"]
     return (
         f"{setting['model']}, batches of {setting['batch_size']}, {setting['candidates']:,} candidates in each of "
-        f"{setting['rounds']} rounds, {record['backwards_share']:.0%} of them trained on; t_score "
+        f"{setting['turns']} turns, {record['backwards_share']:.0%} of them trained on; t_score "
         f"{seconds['t_score'] * 1e6:.0f} us and t_step {seconds['t_step'] * 1e6:.0f} us per example, one thread, "
         f"processor time, {environment['processor']}, torch {environment['packages']['torch']}, "
         f"commit {environment['commit']}."

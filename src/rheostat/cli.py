@@ -171,10 +171,10 @@ def bench_select(
 
 
 @bench.command(
-    "overhead", epilog="Example: rheostat bench overhead --rounds 7 --record benchmarks/results/overhead.json"
+    "overhead", epilog="Example: rheostat bench overhead --turns 60 --record benchmarks/results/overhead.json"
 )
 def bench_overhead(
-    rounds: Annotated[int, typer.Option(min=1, help="Repetitions; medians are reported.")] = 7,
+    turns: Annotated[int, typer.Option(min=1, help="Repetitions; medians are reported.")] = 60,
     record: Annotated[Path | None, typer.Option(help="Also write the record to this file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -182,15 +182,17 @@ def bench_overhead(
     from rheostat.bench import measure_overhead
 
     with _progress(shown=not as_json) as progress:
-        found = measure_overhead(rounds, progress=progress)
+        found = measure_overhead(turns, progress=progress)
     if record is not None:
         write_json(record, found)
     if as_json:
         typer.echo(json.dumps(found))
         return
     for name, ratio in found["ratios"].items():
-        low, high = ratio["range"]
-        out.print(f"{name}: {ratio['median']:.3f} ({low:.3f} to {high:.3f} in {rounds} rounds)", highlight=False)
+        low, high = ratio["quartiles"]
+        out.print(
+            f"{name}: {ratio['median']:.3f} (half of {turns} turns within {low:.3f} to {high:.3f})", highlight=False
+        )
 
 
 @app.command(epilog="Example: rheostat demo --out rheostat-demo")
@@ -281,9 +283,10 @@ def _print_comparison(record: dict[str, Any], report: Path, *, as_json: bool) ->
         typer.echo(json.dumps(record))
         return
     header, cells = table_of(record)
-    table = Table(*header, header_style="bold", show_lines=False)
+    shown = [at for at, name in enumerate(header) if name not in ("epochs", "range")]  # a terminal is narrow
+    table = Table(*(header[at] for at in shown), header_style="bold", box=None)
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*(row[at] for at in shown))
     out.print(table)
     for sentence in sentences_of(record):
         out.print(f"- {sentence}", highlight=False, markup=False)

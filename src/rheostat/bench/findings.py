@@ -107,14 +107,14 @@ def table_of(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table, as text."""
     header = [
         "arm",
-        "epochs of candidates",
+        "epochs",
         "backwards",
-        "final test error",
-        "lowest to highest",
-        "lower than plain",
-        "backwards to plain's error",
+        "final error",
+        "range",
+        "beats plain",
+        "at plain's error",
         "CPU time",
-        "CPU time to plain's error",
+        "at plain's error",
     ]
     seeds = len(record["seeds"])
     cells = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -24,78 +24,83 @@ from rheostat.training import build_model
 
 SCHEMA = 1
 _BATCH = 128
-_BATCHES = 120  # candidates of a round, in batches
-_SLICE = 20  # batches that one thing is measured on before it is the next one's turn
+_BATCHES = 20  # candidates of one turn, in batches
 
 Batches = list[tuple[Tensor, Tensor]]
 
 
-def measure_overhead(rounds: int, *, progress: Callable[[float, str], None] | None = None) -> dict[str, Any]:
+def measure_overhead(turns: int, *, progress: Callable[[float, str], None] | None = None) -> dict[str, Any]:
     """Measure both ratios with LeNet, batches of 128 and one thread.
 
     Args:
-        rounds: Number of repetitions; each measures everything once, in turn.
-        progress: Called after each round.
+        turns: Number of repetitions, >= 1. In a turn everything is measured once, in an order that rotates, within
+            about a second, so that what else the machine does hits all alike.
+        progress: Called after each turn.
 
     Returns:
-        Record with `ratios` (`selective`, `uniform`: median and range over rounds), `seconds` per example,
+        Record with `ratios` (`selective`, `uniform`: median and quartiles over turns), `seconds` per example,
         `backwards_share` and `environment`.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        measured = []
-        for at in range(rounds + 1):
-            measured.append(_one_round())
-            if progress is not None:
-                progress((at + 1) / (rounds + 1), f"round {at} of {rounds}")
+        with torch.random.fork_rng(devices=[]):
+            subject = _Subject()
+            measured = [subject.measure(at) for at in _told(turns + 1, progress)][1:]  # the first one warms up
     finally:
         torch.set_num_threads(threads)
-    measured = measured[1:]  # the first one warms up
-    ratios = {name: [one[name] for one in measured] for name in ("selective", "uniform")}
+
+    def median_of(name: str) -> float:
+        return statistics.median(turn[name] for turn in measured)
+
     return {
         "schema": SCHEMA,
         "bench": "overhead",
         "environment": environment(),
-        "setting": {"model": "lenet", "batch_size": _BATCH, "candidates": _BATCH * _BATCHES, "rounds": rounds},
-        "seconds": {name: statistics.median(one[name] for one in measured) for name in ("t_score", "t_step")},
-        "backwards_share": statistics.median(one["backwards_share"] for one in measured),
+        "setting": {"model": "lenet", "batch_size": _BATCH, "candidates": _BATCH * _BATCHES, "turns": turns},
+        "seconds": {name: median_of(name) for name in ("t_score", "t_step")},
+        "backwards_share": median_of("backwards_share"),
         "ratios": {
-            name: {"median": statistics.median(values), "range": [min(values), max(values)]}
-            for name, values in ratios.items()
+            name: {"median": median_of(name), "quartiles": _quartiles([turn[name] for turn in measured])}
+            for name in ("selective", "uniform")
         },
     }
 
 
-def _one_round() -> dict[str, float]:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(_BATCH * _BATCHES, 1, 28, 28, generator=generator)
-    spent = {"score": 0.0, "plain": 0.0, "uniform": 0.0, "selective": 0.0}
-    candidates = backwards = 0
-    with torch.random.fork_rng(devices=[]):
+class _Subject:
+    """The same model and batches, measured in every way."""
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(_BATCH * _BATCHES, 1, 28, 28, generator=generator)
         torch.manual_seed(0)
-        model = build_model("lenet", classes=10, channels=1, image_size=28)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)  # the losses, and so the kept share, stay as they are
-        labels = _labels_it_is_sure_of(model, images)
-        batches: Batches = list(zip(images.split(_BATCH), labels.split(_BATCH), strict=True))
-        for start in range(0, _BATCHES, _SLICE):  # short turns, so that what else the machine does hits all alike
-            turn = batches[start : start + _SLICE]
-            uniform = SelectiveLoader(turn, model, Uniform(), _BATCH)
-            selective = SelectiveLoader(turn, model, SelectiveBackprop(floor=0.1), _BATCH)
-            spent["score"] += _seconds(lambda turn=turn: _score(model, turn))
-            spent["plain"] += _seconds(lambda turn=turn: _train(model, optimizer, turn))
-            spent["uniform"] += _seconds(lambda uniform=uniform: _train(model, optimizer, uniform))
-            spent["selective"] += _seconds(lambda selective=selective: _train(model, optimizer, selective))
-            candidates += selective.stats.candidates
-            backwards += selective.stats.backwards
-    t_score, t_step = spent["score"] / len(images), spent["plain"] / len(images)
-    return {
-        "t_score": t_score,
-        "t_step": t_step,
-        "backwards_share": backwards / candidates,
-        "selective": spent["selective"] / (candidates * t_score + backwards * t_step),
-        "uniform": spent["uniform"] / spent["plain"],
-    }
+        self.model = build_model("lenet", classes=10, channels=1, image_size=28)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.0)  # losses, and so the kept share, stay
+        labels = _labels_it_is_sure_of(self.model, images)
+        self.batches: Batches = list(zip(images.split(_BATCH), labels.split(_BATCH), strict=True))
+
+    def measure(self, at: int) -> dict[str, float]:
+        """Everything once, beginning with another each time."""
+        uniform = SelectiveLoader(self.batches, self.model, Uniform(), _BATCH)
+        selective = SelectiveLoader(self.batches, self.model, SelectiveBackprop(floor=0.1), _BATCH)
+        ways: dict[str, Callable[[], None]] = {
+            "score": lambda: _score(self.model, self.batches),
+            "plain": lambda: _train(self.model, self.optimizer, self.batches),
+            "uniform": lambda: _train(self.model, self.optimizer, uniform),
+            "selective": lambda: _train(self.model, self.optimizer, selective),
+        }
+        names = list(ways)
+        rotated = names[at % len(names) :] + names[: at % len(names)]
+        spent = {name: _seconds(ways[name]) for name in rotated}
+        examples, stats = _BATCH * _BATCHES, selective.stats
+        t_score, t_step = spent["score"] / examples, spent["plain"] / examples
+        return {
+            "t_score": t_score,
+            "t_step": t_step,
+            "backwards_share": stats.backwards / stats.candidates,
+            "selective": spent["selective"] / (stats.candidates * t_score + stats.backwards * t_step),
+            "uniform": spent["uniform"] / spent["plain"],
+        }
 
 
 def _labels_it_is_sure_of(model: nn.Module, images: Tensor) -> Tensor:
@@ -126,3 +131,18 @@ def _seconds(work: Callable[[], None]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
+
+
+def _told(turns: int, progress: Callable[[float, str], None] | None) -> Iterator[int]:
+    for at in range(turns):
+        yield at
+        if progress is not None:
+            progress((at + 1) / turns, f"turn {at} of {turns - 1}")
+
+
+def _quartiles(values: list[float]) -> list[float]:
+    """First and third."""
+    if len(values) == 1:
+        return values * 2
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return [first, third]

@@ -54,6 +54,21 @@ def batch_size(columns: Sequence[Column]) -> int:
     return sizes[0]
 
 
+def size_of(batch: Batch) -> int:
+    """Number of examples of a batch, by its first tensor; nothing is checked.
+
+    Raises:
+        DataError: There is no tensor, or its first dimension is missing.
+    """
+    part = batch
+    while not isinstance(part, Tensor):
+        inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, list | tuple) else ()
+        part = next(iter(inner), None)
+        if part is None or isinstance(part, str):
+            return batch_size(flatten(batch)[0])
+    return len(part) if part.ndim else batch_size([part])
+
+
 def to_device(columns: Sequence[Column], device: torch.device) -> list[Column]:
     """Move the tensors among the columns; a tensor that is there already stays the same object."""
     return [c.to(device, non_blocking=True) if isinstance(c, Tensor) else c for c in columns]

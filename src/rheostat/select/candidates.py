@@ -14,7 +14,7 @@ from rheostat.errors import StateError
 from rheostat.select import batches
 from rheostat.select.batches import Batch
 from rheostat.select.policy import Stateful
-from rheostat.select.randomness import global_random_states_kept
+from rheostat.select.randomness import host_random_states_kept, torch_random_states_kept
 
 
 @runtime_checkable
@@ -84,7 +84,7 @@ class CandidateStream:
     def _fast_forward(self, resume: dict[str, Any]) -> Iterator[tuple[Tensor, Batch]]:
         # the order of an epoch is drawn at its start, from generators of the loader or from the global one: they are
         # set to what they were then, and the global one is given back as the caller has it now
-        with global_random_states_kept():
+        with torch_random_states_kept(), host_random_states_kept():
             self._set_order(resume["order"])
             torch.set_rng_state(resume["order"]["global"])
             iterator = iter(self._indexed())
@@ -155,7 +155,7 @@ def _with_index(loader: DataLoader[Any]) -> DataLoader[Any]:
 def _numbered(loader: Iterable[Batch]) -> Iterator[tuple[Tensor, Batch]]:
     position = 0
     for batch in loader:
-        size = batches.batch_size(batches.flatten(batch)[0])
+        size = batches.size_of(batch)
         yield torch.arange(position, position + size), batch
         position += size
 

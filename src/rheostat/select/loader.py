@@ -25,7 +25,7 @@ from rheostat.select.candidates import CandidateStream
 from rheostat.select.phases import Phases
 from rheostat.select.policy import Candidates, Policy, load_policy_state, policy_state
 from rheostat.select.queue import Kept, Queue
-from rheostat.select.scoring import Scored, Scoring, score_batch
+from rheostat.select.scoring import Scored, Scorer, Scoring
 from rheostat.signals import ExampleLog, Meters
 
 
@@ -146,6 +146,7 @@ class SelectiveLoader:
     def with_kept(self) -> Iterator[tuple[Batch, Kept]]:
         """Yield `(batch, kept)` for one epoch; `kept` has the index, score, weight and age of each example."""
         rounds = self._stream.epoch()
+        device, scorer = self._device(), Scorer(self.model, self.scoring)
         while True:
             while self._waiting() >= self.batch_size:
                 yield from self._one_batch(self.batch_size)
@@ -154,7 +155,7 @@ class SelectiveLoader:
             if pair is None:
                 break
             with self._meters.timing("scoring"):
-                self._offer(*pair)
+                self._offer(*pair, device, scorer)
         if self._remainder == "flush":
             left = self._waiting()
             if left > 1 or (left == 1 and not _normalises_over_batch(self.model)):
@@ -244,14 +245,13 @@ class SelectiveLoader:
         with self._meters.timing("training"):
             yield batch, kept
 
-    def _offer(self, index: Tensor, batch: Batch) -> None:
+    def _offer(self, index: Tensor, batch: Batch, device: torch.device, scorer: Scorer) -> None:
         """Put one round of candidates through selection.
 
         At most one host synchronisation, and one more if the batch holds lists, whose entries are picked on the host.
         """
         columns, structure = batches.flatten(batch)
         size = batches.batch_size(columns)
-        device = self._device()
         columns = batches.to_device(columns, device)
         index = index.to(device, non_blocking=True)
         self._meters.count("candidates", size)
@@ -260,7 +260,7 @@ class SelectiveLoader:
         scored: Scored | None = None
         if selecting and self.policy.needs_score and size:
             on_device = batches.unflatten(columns, structure)
-            scored = score_batch(self.model, on_device, size, self.scoring)
+            scored = scorer.score(on_device, size)
             self._meters.count("scoring_forwards", size)
         score = torch.full((size,), torch.nan, device=device) if scored is None else scored.score
         if selecting and not self.policy.keeps_all and size:
@@ -291,14 +291,14 @@ def _kept_positions(keep: Tensor, index: Tensor, probability: Tensor, scored: Sc
 
     How many are kept and whether anything is wrong come to the host in one transfer, the only one of a round.
     """
-    wrong = probability != probability.clamp(0, 1)  # true of NaN as well
+    flaws = [probability != probability.clamp(0, 1)]  # true of NaN as well
     if scored is not None:
-        wrong = wrong | scored.bad_target | scored.bad_score
-    number, errors = to_host(torch.stack([keep.sum(), wrong.sum()]))
-    if errors:
-        _raise_for_first(index, probability, scored, wrong)
+        flaws += [scored.bad_target, scored.bad_score]
+    number, *flawed = to_host(torch.stack([keep, *flaws]).sum(dim=1))
+    if any(flawed):
+        _raise_for_first(index, probability, scored, torch.stack(flaws).any(dim=0))
     # a stable sort puts the kept first and, unlike boolean indexing, needs no synchronisation of its own
-    return torch.sort((~keep).to(torch.uint8), stable=True).indices[:number]
+    return torch.sort(keep, descending=True, stable=True).indices[:number]
 
 
 def to_host(values: Tensor) -> list[int]:

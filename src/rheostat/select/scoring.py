@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from rheostat.errors import DataError, ScoreError, SettingsError
 from rheostat.select.batches import Batch
-from rheostat.select.randomness import global_random_states_kept
+from rheostat.select.randomness import host_random_states_kept, torch_random_states_kept
 from rheostat.signals import Score, euclidean
 
 Forward = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
@@ -86,38 +85,92 @@ class Scored(NamedTuple):
     bad_score: Tensor
 
 
-def score_batch(model: nn.Module, batch: Batch, size: int, scoring: Scoring) -> Scored:
-    """Score the `size` examples of a batch without a host synchronisation.
+class Scorer:
+    """Scores the rounds of one epoch; what the model consists of is looked up once.
 
-    Raises:
-        DataError: The logits or the targets have the wrong shape.
-        ScoreError: There is not one score per example.
+    Args:
+        model: Scores the candidates.
+        scoring: How.
     """
-    with torch.no_grad(), _left_as_it_was(model, scoring.mode):
-        logits, targets = scoring.forward(model, batch)
-        _check_shapes(logits, targets, size)
-        # an index outside the classes would stop the device: it is clamped here, and reported with the round's counts
-        within = targets.clamp(0, logits.shape[1] - 1) if targets.ndim == 1 else targets
-        score = scoring.score(logits, within)
-    if score.shape != (size,):
-        raise ScoreError(
-            f"the score of {size} examples has shape {list(score.shape)} and must be one number per example, [{size}]: "
-            "a loss that is averaged over the batch cannot rank it, use reduction='none'"
-        )
-    score = score.detach().float()
-    bad_target = targets != within if targets.ndim == 1 else torch.zeros_like(score, dtype=torch.bool)
-    # NaN and infinity are the numbers that do not vanish when multiplied by 0; half the work of isfinite()
-    return Scored(score, targets, logits.shape[1], bad_target, score * 0 != 0)
+
+    def __init__(self, model: nn.Module, scoring: Scoring) -> None:
+        self._model = model
+        self._scoring = scoring
+        self._modules = list(model.modules())
+        written = [m for m in self._modules if scoring.mode == "train" or not isinstance(m, _STILL_IN_EVAL)]
+        self._buffer_owners = [module for module in written if module._buffers]
+        first = next(model.parameters(), None)
+        self._cuda = [first.device.index] if first is not None and first.device.type == "cuda" else []
+        # whether the forward moves Python's or numpy's random state: keeping them costs more than the rest of a round,
+        # and hardly any model draws from them, so the first round finds out
+        self._draws_on_host: bool | None = None
+
+    def score(self, batch: Batch, size: int) -> Scored:
+        """Score the `size` examples of a batch without a host synchronisation.
+
+        Raises:
+            DataError: The logits or the targets have the wrong shape.
+            ScoreError: There is not one score per example.
+        """
+        scoring = self._scoring
+        with torch.no_grad(), self._model_left_as_it_was():
+            logits, targets = scoring.forward(self._model, batch)
+            _check_shapes(logits, targets, size)
+            # an index outside the classes would stop the device: it is clamped, and reported with the round's counts
+            within = targets.clamp(0, logits.shape[1] - 1) if targets.ndim == 1 else targets
+            score = scoring.score(logits, within)
+        if score.shape != (size,):
+            raise ScoreError(
+                f"the score of {size} examples has shape {list(score.shape)} and must be one number per example, "
+                f"[{size}]: a loss that is averaged over the batch cannot rank it, use reduction='none'"
+            )
+        score = score.detach().float()
+        bad_target = targets != within if targets.ndim == 1 else torch.zeros_like(score, dtype=torch.bool)
+        # NaN and infinity are the numbers that do not vanish when multiplied by 0; half the work of isfinite()
+        return Scored(score, targets, logits.shape[1], bad_target, score * 0 != 0)
+
+    @contextmanager
+    def _model_left_as_it_was(self) -> Iterator[None]:
+        """Put train flags, buffers and the global random states back as they were before the block."""
+        flags = [(module, module.training) for module in self._modules]
+        buffers = [
+            (module, name, buffer, None if buffer is None else buffer.clone())
+            for module in self._buffer_owners
+            for name, buffer in module._buffers.items()
+        ]
+        train = self._scoring.mode == "train"
+        with self._random_states_kept():
+            try:
+                if not (train and self._model.training):  # a part that is frozen in eval trains so, and scores so
+                    _set_training((module, train) for module in self._modules)
+                yield
+            finally:
+                _set_training(flags)
+                for module, name, buffer, saved in buffers:
+                    if buffer is not None and saved is not None:
+                        buffer.data.copy_(saved)  # autograd need not know: a graph that waits finds what it saved
+                    module._buffers[name] = buffer
+
+    @contextmanager
+    def _random_states_kept(self) -> Iterator[None]:
+        with torch_random_states_kept(self._cuda):
+            if self._draws_on_host is False:
+                yield
+                return
+            with host_random_states_kept() as moved:
+                yield
+                self._draws_on_host = moved()
 
 
 def _check_shapes(logits: Any, targets: Any, size: int) -> None:
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != size:
+    shape = logits.shape if isinstance(logits, Tensor) else ()
+    if len(shape) != 2 or shape[0] != size:
         what = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise DataError(
             f"the model gave {what} for {size} examples and must give logits [{size}, classes]: "
             "for another kind of output give Scoring(forward=...)"
         )
-    if not isinstance(targets, Tensor) or targets.shape not in {(size,), logits.shape}:
+    if not isinstance(targets, Tensor) or targets.shape not in ((size,), shape):
         what = list(targets.shape) if isinstance(targets, Tensor) else type(targets).__name__
         raise DataError(
             f"the targets are {what} and must be class indices [{size}] or soft targets {list(logits.shape)}, "
@@ -128,30 +181,6 @@ def _check_shapes(logits: Any, targets: Any, size: int) -> None:
             f"the targets are {targets.dtype} of shape [{size}] and must be integers: "
             "class indices are compared with equality"
         )
-
-
-@contextmanager
-def _left_as_it_was(model: nn.Module, mode: str) -> Iterator[None]:
-    """Put train flags, buffers and the global random state back as they were before the block."""
-    flags = [(module, module.training) for module in model.modules()]
-    buffers = [
-        (module, name, buffer, None if buffer is None else buffer.clone())
-        for module, _ in flags
-        for name, buffer in module._buffers.items()
-        if mode == "train" or not isinstance(module, _STILL_IN_EVAL)
-    ]
-    devices = sorted({p.device.index for p in itertools.islice(model.parameters(), 1) if p.device.type == "cuda"})
-    with global_random_states_kept(devices):
-        try:
-            if mode == "eval" or not model.training:  # a part that is frozen in eval trains so, and scores so
-                _set_training((module, mode == "train") for module, _ in flags)
-            yield
-        finally:
-            _set_training(flags)
-            for module, name, buffer, saved in buffers:
-                if buffer is not None and saved is not None:
-                    buffer.data.copy_(saved)  # autograd need not know: a graph that waits finds what it saved
-                module._buffers[name] = buffer
 
 
 def _set_training(flags: Iterable[tuple[nn.Module, bool]]) -> None:
