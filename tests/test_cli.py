@@ -13,7 +13,8 @@ from rheostat import cli
 from rheostat.bench import demo
 from rheostat.settings import TrainSettings
 
-DIGITS = ["--data", "sklearn-digits", "--image-size", "16", "--epochs", "1", "--device", "cpu", "--track", "none"]
+SMALL = ["--data", "sklearn-digits", "--image-size", "16", "--epochs", "1", "--device", "cpu"]
+DIGITS = [*SMALL, "--track", "none"]
 
 
 class Shown(NamedTuple):
@@ -81,8 +82,8 @@ def test_every_setting_is_a_flag_with_its_description(call: Call):
         (["train", "--resume", "nowhere"], "is this the folder of a run?"),
         (["train", *DIGITS, "--out", "a", "--resume", "b"], "exclude each other"),
         (["train", "--config", "none.toml"], "none.toml does not exist"),
-        (["bench", "select", *DIGITS, "--share", "2"], "share is 2.0"),
-        (["bench", "select", *DIGITS, "--policies", "nonsense"], "unknown policy 'nonsense'"),
+        (["bench", "select", *SMALL, "--share", "2"], "share is 2.0"),
+        (["bench", "select", *SMALL, "--policies", "nonsense"], "unknown policy 'nonsense'"),
         (["frobnicate"], "frobnicate"),
     ],
 )
@@ -165,7 +166,7 @@ def test_an_interrupted_run_tells_how_to_go_on(call: Call, tmp_path: Path, monke
 def test_a_comparison_ends_in_a_table_findings_a_record_and_a_page(call: Call, tmp_path: Path):
     arguments = ["--policies", "selective-backprop", "--share", "0.5", "--seeds", "1", "--jobs", "1"]
 
-    shown = call("bench", "select", *DIGITS, *arguments, "--out", tmp_path / "c", "--record", tmp_path / "r.json")
+    shown = call("bench", "select", *SMALL, *arguments, "--out", tmp_path / "c", "--record", tmp_path / "r.json")
 
     assert shown.code == 0
     assert "plain-decayed" in shown.out
@@ -184,3 +185,61 @@ def test_the_demo_ends_in_a_page(call: Call, tmp_path: Path, monkeypatch: pytest
     assert shown.code == 0
     assert "matched-random" in shown.out
     assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--policies", "top-k", "--floor", "0.2"], "no policy among top-k has an option 'floor'"),
+        (["--policies", "top-k,top-k"], "policy 'top-k' is named twice"),
+        (["--policies", "top-k", "--keep", "3"], "keep is 3.0"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused_before_it_begins(
+    call: Call, arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    shown = call("bench", "select", *SMALL, *arguments)
+
+    assert (shown.code, shown.err.count("\n")) == (2, 1)
+    assert said in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_policy_is_compared_with_its_own_options(call: Call, tmp_path: Path):
+    options = ["--policies", "top-k,percentile", "--keep", "0.3", "--beta", "2", "--share", "0.3"]
+
+    shown = call("bench", "select", *SMALL, *options, "--seeds", "1", "--jobs", "1", "--out", tmp_path, "--json")
+
+    arms = json.loads(shown.out)["arms"]
+    assert (arms["top-k"]["settings"]["keep"], arms["top-k"]["settings"]["beta"]) == (0.3, None)
+    assert (arms["percentile"]["settings"]["keep"], arms["percentile"]["settings"]["beta"]) == (None, 2)
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_line(call: Call, tmp_path: Path):
+    (tmp_path / "file").write_text("mine")
+
+    for flag in ("--out", "--resume"):
+        shown = call("train", *DIGITS, flag, tmp_path / "file")
+        assert (shown.code, shown.err.count("\n")) == (2, 1)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_several_processes_are_refused(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    assert "WORLD_SIZE is 2" in call("train", *DIGITS, "--out", tmp_path / "run").err
+
+
+def test_the_demo_removes_nothing_but_its_own_runs(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shorter = demo.SETTINGS.model_copy(update={"epochs": 1, "image_size": 16})
+    for name, value in {"SETTINGS": shorter, "SHARE": 0.5, "SEEDS": 1}.items():
+        monkeypatch.setattr(demo, name, value)
+    mine = tmp_path / "runs" / "mine"
+    mine.mkdir(parents=True)
+
+    call("demo", "--out", tmp_path, "--jobs", "1")
+
+    assert mine.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "record.json", "report.html"}

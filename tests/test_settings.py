@@ -44,7 +44,7 @@ OTHERS: dict[str, Any] = {
     "checkpoint_minutes": 1.0,
     "track": "none",
 }
-MAY_CHANGE = {"epochs", "max_backwards", "checkpoint_minutes", "track", "workers", "data", "memory_limit"}
+MAY_CHANGE = {"epochs", "checkpoint_minutes", "track", "workers", "data", "memory_limit"}
 
 
 def settings(**values: Any) -> TrainSettings:
@@ -223,3 +223,10 @@ def test_only_the_length_of_a_run_and_what_leaves_its_numbers_alone_may_change(n
     with pytest.raises(StateError) as caught:
         same_but_for_length(base, changed)
     assert f"{name}={getattr(base, name)} and not {OTHERS[name]}" in str(caught.value)
+
+
+def test_the_end_of_a_falling_schedule_may_not_change() -> None:
+    base = TrainSettings.checked({"data": "d", "schedule": "linear", "epochs": 3})
+
+    with pytest.raises(StateError, match="started with epochs=3 and not 4"):
+        same_but_for_length(base, base.model_copy(update={"epochs": 4}))

@@ -21,6 +21,7 @@ from rheostat.records import read_json, write_json
 from rheostat.settings import TrainSettings, read_settings_file
 
 WRONG_INPUT, INTERRUPTED = 2, 130
+_TRAINING_PACKAGES = ("torch", "jaxtyping", "accelerate", "matplotlib", "jinja2")
 
 app = typer.Typer(
     help="Settings of deep learning that are usually fixed before a run, moved while it runs.",
@@ -47,19 +48,33 @@ def main() -> None:
         if said:  # a bare `rheostat` has shown its help already
             err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
+    except OSError as error:
+        err.print(f"rheostat: {error}", style="red", markup=False, highlight=False)
+        sys.exit(WRONG_INPUT)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_PACKAGES:
+            raise
+        said = f"rheostat: this needs {error.name}: pip install 'rheostat[train]'"
+        err.print(said, style="red", markup=False, highlight=False)
+        sys.exit(WRONG_INPUT)
     sys.exit(code)
 
 
-def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+def _with_settings(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one flag per field of `TrainSettings`; those that were given reach it as the mapping `given`."""
+    fields = [name for name in TrainSettings.model_fields if name not in without]
+    return lambda command: _flagged(command, fields)
+
+
+def _flagged(command: Callable[..., None], fields: list[str]) -> Callable[..., None]:
     own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
 
     def called(**values: Any) -> None:
-        flags = {name: values.pop(name) for name in TrainSettings.model_fields}
+        flags = {name: values.pop(name) for name in fields}
         command(given={name: value for name, value in flags.items() if value is not None}, **values)
 
     called.__doc__, called.__name__ = command.__doc__, command.__name__
-    called.__signature__ = inspect.Signature([*own, *map(_flag, TrainSettings.model_fields)])
+    called.__signature__ = inspect.Signature([*own, *map(_flag, fields)])
     return called
 
 
@@ -102,7 +117,7 @@ def _version(
 
 
 @app.command(epilog="Example: rheostat train --data ylecun/mnist --model lenet --policy selective-backprop --floor 0.1")
-@_with_settings
+@_with_settings()
 def train(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")] = None,
@@ -136,7 +151,7 @@ def train(
     "select",
     epilog="Example: rheostat bench select --data ylecun/mnist --model lenet --epochs 16 --share 0.4 --seeds 5",
 )
-@_with_settings
+@_with_settings(without=("policy", "seed", "track", "max_backwards"))
 def bench_select(
     given: dict[str, Any],
     policies: Annotated[
@@ -159,7 +174,8 @@ def bench_select(
     base = _checked(given, config)
     with _resumable("the same command"), _progress(shown=not as_json) as progress:
         progress(0.0, "loading data")
-        examples = len(prepare(base).data.train.labels)  # also finds whatever is wrong before anything runs
+        plain = arms_of(base, policies.split(","), examples=1_000_000, share=share)[0]  # finds what is wrong at once
+        examples = len(prepare(plain.settings).data.train.labels)
         arms = arms_of(base, policies.split(","), examples=examples, share=share)
         found = compare(arms, range(seeds), output, jobs=jobs, on_run=_counting(progress))
     write_json(output / "record.json", found)
@@ -284,7 +300,9 @@ def _print_comparison(record: dict[str, Any], report: Path, *, as_json: bool) ->
         return
     header, cells = table_of(record)
     shown = [at for at, name in enumerate(header) if name not in ("epochs", "range")]  # a terminal is narrow
-    table = Table(*(header[at] for at in shown), header_style="bold", box=None)
+    table = Table(header_style="bold", box=None)
+    for at in shown:
+        table.add_column(header[at], no_wrap=at == 0)
     for row in cells:
         table.add_row(*(row[at] for at in shown))
     out.print(table)

@@ -136,12 +136,17 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 
 
 def same_but_for_length(old: TrainSettings, new: TrainSettings) -> None:
-    """Check that a run can be resumed with `new` settings: only how long it lasts may change.
+    """Check that a run can be resumed with `new` settings: only its epochs may change, and what moves no weight.
+
+    The end of a schedule may not, or the learning rate would jump; nor may `max_backwards`, which ends a run within an
+    epoch.
 
     Raises:
         StateError: Another setting differs; the message names it with both values.
     """
-    free = {"epochs", "max_backwards", "checkpoint_minutes", "track", "workers", "data", "memory_limit"}
+    free = {"epochs", "checkpoint_minutes", "track", "workers", "data", "memory_limit"}
+    if old.schedule in ("linear", "cosine"):
+        free.discard("epochs")
     before, after = old.model_dump(), new.model_dump()
     differing = [name for name in before if name not in free and before[name] != after[name]]
     if differing:

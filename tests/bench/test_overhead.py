@@ -14,6 +14,6 @@ def test_it_measures_selection_against_its_ideal_and_uniform_against_the_plain_l
     assert set(found["ratios"]) == {"selective", "uniform"}
     for ratio in found["ratios"].values():
         assert 0 < ratio["quartiles"][0] <= ratio["median"] <= ratio["quartiles"][1]
-    assert 0 < found["seconds"]["t_score"] < found["seconds"]["t_step"]
+    assert min(found["seconds"].values()) > 0
     assert found["backwards_share"] <= 0.25  # it selects as late in a run
     assert told[-1] == 1

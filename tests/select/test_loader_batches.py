@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
@@ -373,3 +374,26 @@ def test_stats_count_examples_and_share_out_the_seconds() -> None:
     assert stats.kept_share == 0.5
     assert (stats.data_seconds, stats.scoring_seconds, stats.training_seconds) == (3, 30, 300)
     assert (stats.data_cpu_seconds, stats.scoring_cpu_seconds, stats.training_cpu_seconds) == (3, 30, 300)
+
+
+class Doubling(DataLoader):
+    """A loader of a user's own, which does something to the batches that it yields."""
+
+    def __iter__(self):  # the type is DataLoader's
+        return ((2 * x, y) for x, y in super().__iter__())
+
+
+def test_a_loader_that_changes_its_batches_still_does_and_numbers_them_by_position():
+    logits = torch.eye(4)
+    loader = Doubling(TensorDataset(logits, torch.arange(4)), batch_size=2)
+
+    pairs = list(SelectiveLoader(loader, torch.nn.Identity(), Uniform(), 2).with_kept())
+
+    assert torch.equal(torch.cat([x for (x, _), _ in pairs]), 2 * logits)
+    assert torch.cat([kept.index for _, kept in pairs]).tolist() == [0, 1, 2, 3]
+
+
+def test_a_loader_prepared_by_accelerate_is_taken_as_it_is():
+    prepared = Accelerator(cpu=True).prepare(DataLoader(TensorDataset(torch.eye(4), torch.arange(4)), batch_size=2))
+
+    assert [y.tolist() for _, y in SelectiveLoader(prepared, torch.nn.Identity(), Uniform(), 2)] == [[0, 1], [2, 3]]

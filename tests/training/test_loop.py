@@ -185,8 +185,10 @@ def test_two_precisions_in_one_process_each_get_their_own(tmp_path: Path) -> Non
 
     class Watched(Linear):
         def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as torch names it
-            types.append(super().forward(input).dtype)
-            return super().forward(input)
+            logits = super().forward(input)
+            if torch.is_grad_enabled():  # a step, and not the image that `prepare` tries the model with
+                types.append(logits.dtype)
+            return logits
 
     loop.build_model = Watched  # type: ignore[attr-defined] - the fixture puts the true one back
     for name, precision in [("full", "no"), ("half", "bf16"), ("full again", "no")]:

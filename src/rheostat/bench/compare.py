@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import numpy as np
 
 from rheostat.errors import SettingsError, StateError
 from rheostat.records import environment, read_json
-from rheostat.select import option_names
+from rheostat.select import build_policy, option_names
 from rheostat.settings import POLICY_OPTIONS, TrainSettings
 
 SCHEMA = 1
@@ -57,9 +58,20 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
     Raises:
         SettingsError: `share` is outside (0, 1], or too small for one training step.
     """
+    if base.max_backwards is not None:
+        raise SettingsError(
+            "max_backwards is set by the comparison: give the plain loop's epochs and the policies' share"
+        )
+    twice = [name for name in policies if list(policies).count(name) > 1]
+    if twice:
+        raise SettingsError(f"policy {twice[0]!r} is named twice: name each once")
+    taken_by_some = {option for name in policies for option in option_names(name)}
+    for option in base.policy_options:
+        if option not in taken_by_some:
+            raise SettingsError(f"no policy among {', '.join(policies)} has an option {option!r}")
     if not 0 < share <= 1:
         raise SettingsError(f"share is {share}: backwards as a share of the plain loop's must lie in (0, 1]")
-    assert base.end_epoch is not None, "a comparison runs its plain arm for a number of epochs"
+    assert base.end_epoch is not None, "without max_backwards there is an end in epochs"
     limit = int(share * base.end_epoch * examples) // base.batch_size * base.batch_size
     if limit == 0:
         raise SettingsError(f"share is {share}: that is less than one training batch of {base.batch_size}")
@@ -69,10 +81,14 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
         foreign = {name: None for name in POLICY_OPTIONS if name not in taken}
         return TrainSettings.checked(base.model_dump() | foreign | {"policy": policy} | changes)
 
-    limited = {"epochs": None, "max_backwards": limit}
+    limited: dict[str, Any] = {"epochs": None, "max_backwards": limit}
+    if base.schedule in ("linear", "cosine"):  # it ends where the arm ends
+        limited["schedule_by"] = "backwards"
     plain = variant("uniform", epochs=base.end_epoch)
     decayed = variant("uniform", schedule="linear", schedule_by="backwards", milestones=(), **limited)
     selected = [Arm(name, variant(name, **limited)) for name in policies]
+    for arm in selected:
+        build_policy(arm.name, **arm.settings.policy_options)  # finds an option outside its range before anything runs
     return [Arm(PLAIN, plain), *selected, Arm(DECAYED, decayed)]
 
 
@@ -92,19 +108,22 @@ def compare(
         on_run: Told after every finished run.
 
     Raises:
-        StateError: `folder` holds a run of the same name with other settings.
+        StateError: `folder` holds a run of the same name with other settings, or made by other versions.
 
     Returns:
         The record, see `benchmarks/README.md`: `arms` has per arm the settings and per seed the columns of its epochs.
     """
     tasks = [(arm, seed, folder / f"{arm.name}-s{seed}") for seed in seeds for arm in arms]
+    here = environment()
+    for _, _, path in tasks:
+        _check_made_here(path, here)
     for finished, name in enumerate(_all_done(tasks, jobs), 1):
         if on_run is not None:
             on_run(finished, len(tasks), name)
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "bench": "select",
-        "environment": environment(),
+        "environment": here,
         "seeds": list(seeds),
         "jobs": jobs,
         "arms": {},
@@ -119,15 +138,28 @@ def compare(
     return record
 
 
+def _check_made_here(path: Path, here: dict[str, Any]) -> None:
+    """Refuse a finished run of other versions: one record must not mix them."""
+    if not (path / "summary.json").exists():
+        return
+    there = read_json(path / "summary.json")["environment"]
+    for what in ("commit", "packages", "python"):
+        if there[what] != here[what]:
+            raise StateError(
+                f"{path} was run with {what} {there[what]} and not {here[what]}: "
+                "name another folder, or remove this one"
+            )
+
+
 def _all_done(tasks: list[tuple[Arm, int, Path]], jobs: int) -> Iterator[str]:
-    """Run all tasks, yielding the name of each as it is done."""
+    """Run all tasks, yielding the name of each as it is done; when one fails or on Ctrl-C, the others end too."""
     if jobs == 1:
         for task in tasks:
             yield _run(*task)
         return
     # spawned, because a forked process must not use the threads of torch; one thread each, or they fight for the cores
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_use_one_thread) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_be_a_worker) as pool:
         futures: list[Future[str]] = [pool.submit(_run, *task) for task in tasks]
         with _cancelled_on_error(futures):
             for future in as_completed(futures):
@@ -141,11 +173,15 @@ def _cancelled_on_error(futures: list[Future[str]]) -> Iterator[None]:
     except BaseException:
         for future in futures:
             future.cancel()
+        for process in multiprocessing.active_children():  # a run that is killed can be gone on with
+            process.terminate()
         raise
 
 
-def _use_one_thread() -> None:
+def _be_a_worker() -> None:
     import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
 
     torch.set_num_threads(1)
 

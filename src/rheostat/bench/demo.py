@@ -17,6 +17,7 @@ SETTINGS = TrainSettings.checked(
 )
 SHARE = 0.3
 SEEDS = 5
+_RUNS = ".demo-runs"  # a name of its own: it is removed at the end
 
 
 def run_demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tuple[dict[str, Any], Path]:
@@ -32,7 +33,7 @@ def run_demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tup
     """
     examples = len(prepare(SETTINGS).data.train.labels)
     arms = arms_of(SETTINGS, ["selective-backprop", "matched-random"], examples=examples, share=SHARE)
-    record = compare(arms, range(SEEDS), folder / "runs", jobs=jobs, on_run=on_run)
+    record = compare(arms, range(SEEDS), folder / _RUNS, jobs=jobs, on_run=on_run)
     write_json(folder / "record.json", record)
     report = folder / "report.html"
     write_report(
@@ -45,5 +46,5 @@ def run_demo(folder: Path, *, jobs: int = 2, on_run: OnRun | None = None) -> tup
             f"spend {SHARE:g} of the backward passes of plain training."
         ),
     )
-    shutil.rmtree(folder / "runs")  # they are for going on with; the next demo starts afresh
+    shutil.rmtree(folder / _RUNS)  # they are for going on with; the next demo starts afresh
     return record, report

@@ -83,12 +83,12 @@ def sentences_of(record: dict[str, Any]) -> list[str]:
             )
         if row.reached_seconds is not None:
             times = row.reached_seconds / plain.seconds
-            verdict = "it saves time too" if times < 1 else "it saves no time, because every candidate is scored"
+            verdict = "it saves time too" if times < 1 else "it saves no time"
             said.append(
                 f"In processor time {verdict}: {_seconds(row.reached_seconds)} to get there, {times:.2f} x the "
                 f"{_seconds(plain.seconds)} of the whole plain run."
             )
-        if control is not None:
+        if control is not None and row.arm == _matched_to(record):
             reached = "never reaches it" if control.reached is None else f"reaches it with {control.reached_share:.2f}"
             verdict = "choosing is what helps" if row.error[0] < control.error[0] else "choosing does not help here"
             said.append(
@@ -101,6 +101,11 @@ def sentences_of(record: dict[str, Any]) -> list[str]:
             f"{_win(row.seconds < decayed.seconds)} in time."
         )
     return said
+
+
+def _matched_to(record: dict[str, Any]) -> str:
+    """The policy that the control was matched to."""
+    return record["arms"][CONTROL]["settings"].get("reference") or "selective-backprop"
 
 
 def table_of(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -149,9 +154,10 @@ def conditions_of(record: dict[str, Any]) -> str:
     environment, data = record["environment"], record["data"]
     packages = environment["packages"]
     note = f" ({data['note']})" if data["note"] else ""
+    runs = f"{record['jobs']} runs side by side with one thread each" if record["jobs"] > 1 else "one run at a time"
     return (
         f"{data['train']:,} training and {data['test']:,} test examples{note}, {len(record['seeds'])} seeds, "
-        f"{record['jobs']} runs side by side with one thread each on {environment['processor']} with "
+        f"{runs} on {environment['processor']} with "
         f"{environment['cores']} cores, torch {packages['torch']}, commit {environment['commit']}."
     )
 

@@ -33,7 +33,7 @@ def measure_overhead(turns: int, *, progress: Callable[[float, str], None] | Non
     """Measure both ratios with LeNet, batches of 128 and one thread.
 
     Args:
-        turns: Number of repetitions, >= 1. In a turn everything is measured once, in an order that rotates, within
+        turns: Number of repetitions, >= 1. In a turn everything is measured once, in a fresh order, within
             about a second, so that what else the machine does hits all alike.
         progress: Called after each turn.
 
@@ -46,7 +46,7 @@ def measure_overhead(turns: int, *, progress: Callable[[float, str], None] | Non
     try:
         with torch.random.fork_rng(devices=[]):
             subject = _Subject()
-            measured = [subject.measure(at) for at in _told(turns + 1, progress)][1:]  # the first one warms up
+            measured = [subject.measure() for _ in _told(turns + 1, progress)][1:]  # the first one warms up
     finally:
         torch.set_num_threads(threads)
 
@@ -71,16 +71,16 @@ class _Subject:
     """The same model and batches, measured in every way."""
 
     def __init__(self) -> None:
-        generator = torch.Generator().manual_seed(0)
-        images = torch.randn(_BATCH * _BATCHES, 1, 28, 28, generator=generator)
+        self.generator = torch.Generator().manual_seed(0)
+        images = torch.randn(_BATCH * _BATCHES, 1, 28, 28, generator=self.generator)
         torch.manual_seed(0)
         self.model = build_model("lenet", classes=10, channels=1, image_size=28)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.0)  # losses, and so the kept share, stay
         labels = _labels_it_is_sure_of(self.model, images)
         self.batches: Batches = list(zip(images.split(_BATCH), labels.split(_BATCH), strict=True))
 
-    def measure(self, at: int) -> dict[str, float]:
-        """Everything once, beginning with another each time."""
+    def measure(self) -> dict[str, float]:
+        """Everything once, in a fresh order."""
         uniform = SelectiveLoader(self.batches, self.model, Uniform(), _BATCH)
         selective = SelectiveLoader(self.batches, self.model, SelectiveBackprop(floor=0.1), _BATCH)
         ways: dict[str, Callable[[], None]] = {
@@ -89,9 +89,8 @@ class _Subject:
             "uniform": lambda: _train(self.model, self.optimizer, uniform),
             "selective": lambda: _train(self.model, self.optimizer, selective),
         }
-        names = list(ways)
-        rotated = names[at % len(names) :] + names[: at % len(names)]
-        spent = {name: _seconds(ways[name]) for name in rotated}
+        order = [list(ways)[way] for way in torch.randperm(len(ways), generator=self.generator).tolist()]
+        spent = {name: _seconds(ways[name]) for name in order}
         examples, stats = _BATCH * _BATCHES, selective.stats
         t_score, t_step = spent["score"] / examples, spent["plain"] / examples
         return {
@@ -108,7 +107,9 @@ def _labels_it_is_sure_of(model: nn.Module, images: Tensor) -> Tensor:
     *_, last = (module for module in model.modules() if isinstance(module, nn.Linear))
     with torch.no_grad():
         last.weight.mul_(100)
-        return model.eval()(images).argmax(1)
+        labels = model.eval()(images).argmax(1)
+    model.train()
+    return labels
 
 
 def _score(model: nn.Module, batches: Batches) -> None:

@@ -98,8 +98,7 @@ class CandidateStream:
 
     def _order(self) -> dict[str, Any]:
         states = [generator.get_state() for generator in _generators(self._source)]
-        loader = self._source.state_dict() if isinstance(self._source, Stateful) else None
-        return {"generators": states, "loader": loader, "global": torch.get_rng_state()}
+        return {"generators": states, "loader": _state_of(self._source), "global": torch.get_rng_state()}
 
     def _set_order(self, order: dict[str, Any]) -> None:
         if isinstance(self._source, Stateful) and order["loader"] is not None:
@@ -117,6 +116,12 @@ class CandidateStream:
 class _WithIndex(Dataset[Any]):
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
+
+    def __getattr__(self, name: str) -> Any:
+        # a worker_init_fn finds on the data set what it looks for; dunder names belong to pickling and copying
+        if name.startswith("__") or name == "_dataset":
+            raise AttributeError(name)
+        return getattr(self._dataset, name)
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -140,6 +145,8 @@ class _CollateWithIndex:
 
 
 def _is_map_style(loader: DataLoader[Any]) -> bool:
+    if type(loader).__iter__ is not DataLoader.__iter__:
+        return False  # a subclass that does something to its batches would do it to the index too
     return loader.batch_sampler is not None and not isinstance(loader.dataset, IterableDataset)
 
 
@@ -158,6 +165,16 @@ def _numbered(loader: Iterable[Batch]) -> Iterator[tuple[Tensor, Batch]]:
         size = batches.size_of(batch)
         yield torch.arange(position, position + size), batch
         position += size
+
+
+def _state_of(loader: Any) -> dict[str, Any] | None:
+    """The state of a loader that keeps one."""
+    if not isinstance(loader, Stateful):
+        return None
+    try:
+        return loader.state_dict()
+    except AttributeError:  # accelerate's loaders have the method, and a state only over a stateful loader
+        return None
 
 
 def _generators(loader: Any) -> list[torch.Generator]:

@@ -120,7 +120,7 @@ class SelectiveLoader:
     ) -> None:
         if batch_size < 1:
             raise SettingsError(f"batch_size is {batch_size}: a training batch needs at least 1 example; 128 is usual")
-        if not isinstance(policy, Policy):
+        if isinstance(policy, type) or not isinstance(policy, Policy):
             raise SettingsError(
                 f"policy is {policy!r:.60}: it must be a policy object such as SelectiveBackprop(floor=0.1); "
                 "build_policy(name) makes one from a name"

@@ -100,7 +100,8 @@ class Queue:
         self._size -= number
         columns, index, score, weight = _parts(batches.join([chunk.columns for chunk in taken]))
         ages = [torch.full((chunk.size,), now - chunk.born, device=index.device) for chunk in taken]
-        return batches.unflatten(columns, self._structure), Kept(index, score, weight, torch.cat(ages))
+        age = ages[0] if len(ages) == 1 else torch.cat(ages)
+        return batches.unflatten(columns, self._structure), Kept(index, score, weight, age)
 
     def drop_older(self, max_age: int, *, now: int) -> int:
         """Remove examples scored more than `max_age` training batches ago; return how many."""

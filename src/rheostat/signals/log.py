@@ -65,14 +65,14 @@ class ExampleLog:
 
     def record_scores(self, index: Int[Tensor, " b"], scores: Float[Tensor, " b"], epoch: int) -> None:
         """Note the scores `[B]` that the examples at `index` `[B]` got in `epoch`."""
-        index = self._valid(index)
+        index = self._placed(index)
         self.score[index] = scores.detach().to(self.score)
         self.epoch[index] = epoch
         self.scored.index_add_(0, index, torch.ones_like(index, dtype=torch.int32))
 
     def record_kept(self, index: Int[Tensor, " b"]) -> None:
         """Note that the examples at `index` `[B]` (repeats count) are trained on."""
-        index = self._valid(index)
+        index = self._placed(index)
         self.kept.index_add_(0, index, torch.ones_like(index, dtype=torch.int32))
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,5 +94,5 @@ class ExampleLog:
         for name, column in self._columns.items():
             column.copy_(state[name])
 
-    def _valid(self, index: Tensor) -> Tensor:
+    def _placed(self, index: Tensor) -> Tensor:
         return index.to(self.score.device, torch.long)

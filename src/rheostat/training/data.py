@@ -24,6 +24,7 @@ from rheostat.training.transforms import ON_NORMALISED, ON_PIXELS
 _IMAGE_COLUMNS = ("image", "img")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
 _TEST_SPLITS = ("test", "validation", "valid", "val")
+_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA", "PA")  # 8 bits a channel, or fewer
 _HELD_OUT = 10  # without a test split, every tenth example in a fixed shuffle is held out
 _SAMPLE = 4096  # streamed images that the mean and deviation are estimated from
 
@@ -258,7 +259,12 @@ class _Decode:
     def for_first_of(cls, rows: Any, column: str, image_size: int | None) -> _Decode:
         """Take mode and size from the first image."""
         image = _image(rows[0][column], 0)
-        channels = 1 if image.mode in ("1", "L", "I", "I;16", "F") else 3
+        if image.mode not in _MODES:
+            raise DataError(
+                f"images are of Pillow's mode {image.mode}, which 8 bits cannot hold: convert them to one of "
+                f"{', '.join(_MODES)}"
+            )
+        channels = 1 if image.mode in ("1", "L") else 3
         width, height = (image_size, image_size) if image_size is not None else image.size
         return cls(column, channels, height, width, resize=image_size is not None)
 
@@ -341,7 +347,14 @@ def _splits(name: str) -> tuple[Any, Any, str]:
         raise DataError(f"data {name!r} has the splits {', '.join(found)} and needs one called 'train'")
     for split in _TEST_SPLITS:
         if split in found:
+            for part in ("train", split):
+                if len(found[part]) == 0:
+                    raise DataError(f"the split {part!r} of {name!r} is empty: add its examples, or remove the split")
             return found["train"], found[split], "" if split == "test" else f"tested on the split {split!r}"
+    if len(found["train"]) < _HELD_OUT:
+        raise DataError(
+            f"{name!r} has {len(found['train'])} examples and no test split: at least {_HELD_OUT} are needed"
+        )
     halves = found["train"].train_test_split(test_size=1 / _HELD_OUT, seed=0)
     note = f"no test split: one example in {_HELD_OUT}, fixed, is held out of the training split"
     return halves["train"], halves["test"], note

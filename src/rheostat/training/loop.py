@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rheostat.errors import DivergedError, MissingExtraError, StateError, unknown_name
+from rheostat.errors import DivergedError, MissingExtraError, SettingsError, StateError, unknown_name
 from rheostat.records import environment
 from rheostat.select import Phases, Policy, Scoring, SelectiveLoader, Stats, build_policy
 from rheostat.settings import TrainSettings
@@ -86,6 +87,10 @@ def prepare(settings: TrainSettings, folder: Path | None = None, data: ImageData
         SettingsError: A name is unknown or a value is outside its range.
         DataError: The data cannot be used.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingsError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: this version trains in one process; start it without torchrun"
+        )
     policy = build_policy(settings.policy, **settings.policy_options)
     scoring = Scoring(score=score_named(settings.score))
     accelerator = _accelerator(settings, folder)
@@ -99,10 +104,8 @@ def prepare(settings: TrainSettings, folder: Path | None = None, data: ImageData
                 memory_limit=settings.memory_limit,
                 workers=settings.workers,
             )
-    with torch.random.fork_rng(
-        devices=_cuda_devices(accelerator)
-    ):  # built once here, so that a wrong name or size is known before anything runs
-        _model(settings, data)
+    with torch.random.fork_rng(devices=_cuda_devices(accelerator)):
+        _check_takes(_model(settings, data).to(accelerator.device), settings.model, data)
     return Plan(settings, folder, data, policy, scoring, accelerator)
 
 
@@ -378,6 +381,19 @@ class _Run:
 
 def _model(settings: TrainSettings, data: ImageData) -> nn.Module:
     return build_model(settings.model, classes=len(data.classes), channels=data.channels, image_size=data.image_size)
+
+
+def _check_takes(model: nn.Module, name: str, data: ImageData) -> None:
+    """Send one image through the model, so that a wrong size is known before anything runs."""
+    _, pixels = next(data.train.batches(torch.arange(1), 1))
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros_like(pixels, dtype=torch.float32))
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{name} does not take images of {list(pixels.shape[1:])} ({str(error).splitlines()[0]}): "
+            f"resize them to squares, e.g. with --image-size {data.image_size}"
+        ) from None
 
 
 def _optimizer(settings: TrainSettings, model: nn.Module) -> torch.optim.Optimizer:
