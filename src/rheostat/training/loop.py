@@ -35,7 +35,7 @@ from rheostat.training.models import build_model
 from rheostat.training.schedules import Clock, lr_factor
 
 _TEST_BATCH = 500
-_EPOCH_CHECKPOINT_SECONDS = 10.0  # short epochs share a checkpoint: a kill costs no more than this
+_EPOCH_CHECKPOINT_SECONDS = 10.0  # short epochs share a checkpoint
 
 Progress = Callable[[float, str], None]
 """share of the run done, in [0, 1], and one line on how it goes."""

@@ -53,8 +53,8 @@ class Random:
 class MatchedRandom:
     """Keeps as many candidates as another policy would, but any of them.
 
-    The control for every claim about selection: same number of backwards, same scoring forwards, no choice. Every
-    candidate of a round gets the mean of the probabilities that the reference policy gives them.
+    The control for every claim about selection: the same cost, and no choice. Every candidate of a round gets the mean
+    of the probabilities that the reference policy gives them, for the model as it is.
 
     Args:
         reference: The policy whose kept share is matched in every round.
