@@ -12,7 +12,7 @@ def queue_of(*sizes: int) -> Queue:
     queue, rows = Queue(), torch.arange(sum(sizes)).split(list(sizes))
     for born, index in enumerate(rows):
         columns, structure = batches.flatten((10 * index, [f"example {i}" for i in index]))
-        queue.push(columns, structure, index, index / 4, torch.ones(len(index)), born=born)
+        queue.push(columns, structure, index, index / 4, born=born)
     return queue
 
 

@@ -13,9 +13,17 @@ from rheostat.settings import TrainSettings
 from rheostat.training import prepare
 
 SETTINGS = TrainSettings.checked(
-    {"data": "sklearn-digits", "model": "lenet", "image_size": 28, "epochs": 40, "batch_size": 64, "device": "cpu"}
+    {
+        "data": "sklearn-digits",
+        "model": "lenet",
+        "image_size": 28,
+        "epochs": 40,
+        "batch_size": 32,
+        "lr": 0.03,
+        "device": "cpu",
+    }
 )
-SHARE = 0.3
+SHARE = 0.4
 SEEDS = 5
 _RUNS = ".demo-runs"  # a name of its own: it is removed at the end
 

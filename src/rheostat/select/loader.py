@@ -277,8 +277,7 @@ class SelectiveLoader:
 
         scored: Scored | None = None
         if selecting and self.policy.needs_score and size:
-            on_device = batches.unflatten(columns, structure)
-            scored = scorer.score(on_device, size)
+            scored = scorer.score(batches.unflatten(columns, structure), size)
             self._meters.count("scoring_forwards", size)
         score = torch.full((size,), torch.nan, device=device) if scored is None else scored.score
         if selecting and not self.policy.keeps_all and size:
@@ -291,7 +290,7 @@ class SelectiveLoader:
             index, score = index.index_select(0, positions), score.index_select(0, positions)
 
         self._meters.count("kept", len(index))
-        self._queue.push(columns, structure, index, score, torch.ones_like(score), born=self._now())
+        self._queue.push(columns, structure, index, score, born=self._now())
 
     def _device(self) -> torch.device:
         first = next(itertools.chain(self.model.parameters(), self.model.buffers()), None)

@@ -32,7 +32,7 @@ class Kept:
 
 
 class _Chunk(NamedTuple):
-    """The examples kept in one round; `columns` ends with their index, score and weight."""
+    """The examples kept in one round; `columns` ends with their index and score."""
 
     columns: list[Column]
     size: int
@@ -62,7 +62,6 @@ class Queue:
         structure: Structure,
         index: Tensor,
         score: Tensor,
-        weight: Tensor,
         *,
         born: int,
     ) -> None:
@@ -79,7 +78,7 @@ class Queue:
                 "examples of both cannot share a training batch"
             )
         self._structure = structure
-        self._chunks.append(_Chunk([*columns, index, score, weight], len(index), born))
+        self._chunks.append(_Chunk([*columns, index, score], len(index), born))
         self._size += len(index)
 
     def pop(self, number: int, *, now: int) -> tuple[Batch, Kept]:
@@ -98,10 +97,10 @@ class Queue:
             taken.append(chunk)
             missing -= chunk.size
         self._size -= number
-        columns, index, score, weight = _parts(batches.join([chunk.columns for chunk in taken]))
+        columns, index, score = _parts(batches.join([chunk.columns for chunk in taken]))
         ages = [torch.full((chunk.size,), now - chunk.born, device=index.device) for chunk in taken]
         age = ages[0] if len(ages) == 1 else torch.cat(ages)
-        return batches.unflatten(columns, self._structure), Kept(index, score, weight, age)
+        return batches.unflatten(columns, self._structure), Kept(index, score, torch.ones_like(score), age)
 
     def drop_older(self, max_age: int, *, now: int) -> int:
         """Remove examples scored more than `max_age` training batches ago; return how many."""
@@ -122,10 +121,10 @@ class Queue:
         """The waiting examples with their scores, as one batch, and when each chunk was born."""
         chunks = []
         for chunk in self._chunks:
-            columns, index, score, weight = _parts(chunk.columns)
+            columns, index, score = _parts(chunk.columns)
             assert self._structure is not None
             batch = batches.unflatten(columns, self._structure)
-            chunks.append({"batch": batch, "kept": [index, score, weight], "born": chunk.born})
+            chunks.append({"batch": batch, "kept": [index, score], "born": chunk.born})
         return {"chunks": chunks}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
@@ -136,11 +135,11 @@ class Queue:
         self._structure = None
         for chunk in state["chunks"]:
             columns, structure = batches.flatten(chunk["batch"])
-            columns, index, score, weight = _parts(batches.to_device([*columns, *chunk["kept"]], device))
-            self.push(columns, structure, index, score, weight, born=chunk["born"])
+            columns, index, score = _parts(batches.to_device([*columns, *chunk["kept"]], device))
+            self.push(columns, structure, index, score, born=chunk["born"])
 
 
-def _parts(columns: list[Column]) -> tuple[list[Column], Tensor, Tensor, Tensor]:
-    """The batch's own columns, and the index, score and weight behind them."""
-    index, score, weight = (column for column in columns[-3:] if isinstance(column, Tensor))
-    return columns[:-3], index, score, weight
+def _parts(columns: list[Column]) -> tuple[list[Column], Tensor, Tensor]:
+    """The batch's own columns, and the index and score behind them."""
+    index, score = (column for column in columns[-2:] if isinstance(column, Tensor))
+    return columns[:-2], index, score
