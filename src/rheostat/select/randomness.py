@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
 
-@contextmanager
-def torch_random_states_kept(cuda_devices: Sequence[int] = ()) -> Iterator[None]:
+def torch_random_states_kept(cuda_devices: Sequence[int] = ()) -> AbstractContextManager[None]:
     """Put torch's global random states back as they were before the block.
 
     Args:
         cuda_devices: CUDA devices whose generators the block may draw from, besides the CPU's.
     """
-    with torch.random.fork_rng(devices=cuda_devices):
-        yield
+    return torch.random.fork_rng(devices=cuda_devices)
 
 
 @contextmanager

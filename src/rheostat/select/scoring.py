@@ -139,7 +139,8 @@ class Scorer:
             for name, buffer in module._buffers.items()
         ]
         train = self._scoring.mode == "train"
-        with self._random_states_kept():
+        settled = self._draws_on_host is False
+        with torch_random_states_kept(self._cuda) if settled else self._all_random_states_kept():
             try:
                 if not (train and self._model.training):  # a part that is frozen in eval trains so, and scores so
                     _set_training((module, train) for module in self._modules)
@@ -152,14 +153,10 @@ class Scorer:
                     module._buffers[name] = buffer
 
     @contextmanager
-    def _random_states_kept(self) -> Iterator[None]:
-        with torch_random_states_kept(self._cuda):
-            if self._draws_on_host is False:
-                yield
-                return
-            with host_random_states_kept() as moved:
-                yield
-                self._draws_on_host = moved()
+    def _all_random_states_kept(self) -> Iterator[None]:
+        with torch_random_states_kept(self._cuda), host_random_states_kept() as moved:
+            yield
+            self._draws_on_host = moved()
 
 
 def _check_shapes(logits: Any, targets: Any, size: int) -> None:

@@ -24,7 +24,7 @@ def loss_as_probability(score: Float[Tensor, " b"], floor: float) -> Float[Tenso
     With the squared Euclidean loss of ten classes, a uniform softmax gives 0.90, and 0.8 on the right class with the
     rest spread evenly gives 0.044 before the floor.
     """
-    return score.clamp(max=1).clamp(min=floor)
+    return score.clamp(min=floor, max=1)
 
 
 def percentile_as_probability(percentile: Float[Tensor, " b"], beta: float) -> Float[Tensor, " b"]:
