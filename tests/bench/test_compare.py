@@ -28,6 +28,15 @@ def test_policies_and_the_decayed_baseline_get_the_same_share_of_plains_backward
     assert arms["plain-decayed"].schedule_by == "backwards"
 
 
+def test_a_falling_learning_rate_falls_to_the_end_of_each_arm():
+    base = digits(schedule="cosine", lr=0.2)
+    arms = {arm.name: arm.settings for arm in arms_of(base, ["top-k"], examples=899, share=0.5)}
+
+    assert (arms["plain"].schedule, arms["plain"].schedule_by) == ("cosine", "epochs")
+    assert (arms["top-k"].schedule, arms["top-k"].schedule_by) == ("cosine", "backwards")
+    assert (arms["plain-decayed"].schedule, arms["plain-decayed"].schedule_by) == ("linear", "backwards")
+
+
 def test_an_option_goes_to_the_arms_whose_policy_takes_it():
     arms = {
         arm.name: arm.settings for arm in arms_of(digits(floor=0.2), ["top-k", "matched-random"], examples=899, share=1)

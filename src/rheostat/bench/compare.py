@@ -56,7 +56,8 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
         share: Backwards of every other arm as a share of plain's, in (0, 1].
 
     Raises:
-        SettingsError: `share` is outside (0, 1], or too small for one training step.
+        SettingsError: `share` is outside (0, 1] or too small for one training step, a policy is unknown or named twice,
+            an option is outside its range or no policy takes it, or `base` has `max_backwards`.
     """
     if base.max_backwards is not None:
         raise SettingsError(
@@ -85,7 +86,8 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
     if base.schedule in ("linear", "cosine"):  # it ends where the arm ends
         limited["schedule_by"] = "backwards"
     plain = variant("uniform", epochs=base.end_epoch)
-    decayed = variant("uniform", schedule="linear", schedule_by="backwards", milestones=(), **limited)
+    to_zero = {"schedule": "linear", "schedule_by": "backwards", "milestones": ()}
+    decayed = variant("uniform", **limited | to_zero)
     selected = [Arm(name, variant(name, **limited)) for name in policies]
     for arm in selected:
         build_policy(arm.name, **arm.settings.policy_options)  # finds an option outside its range before anything runs
