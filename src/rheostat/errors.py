@@ -6,6 +6,7 @@ Every message names the value, the range that is allowed and the remedy::
     ├── SettingsError (ValueError)    a setting is outside its range, or two settings disagree
     ├── DataError (ValueError)        the data or a batch cannot be used as it is
     ├── ScoreError (ValueError)       a score is NaN, infinite, or not one number per example
+    ├── InfeasibleError (ValueError)  no plan fits the budget; `least` is the smallest that one does
     ├── StateError (RuntimeError)     a saved state or a run folder does not fit the present object
     ├── DivergedError (ArithmeticError)   training has left the finite numbers
     └── MissingExtraError (ImportError)   an optional dependency is not installed
@@ -33,6 +34,18 @@ class DataError(RheostatError, ValueError):
 
 class ScoreError(RheostatError, ValueError):
     """A score is NaN or infinite, or there is not exactly one per example."""
+
+
+class InfeasibleError(RheostatError, ValueError):
+    """No plan fits the budget.
+
+    Attributes:
+        least: Smallest budget that would do.
+    """
+
+    def __init__(self, message: str, *, least: float) -> None:
+        super().__init__(message)
+        self.least = least
 
 
 class StateError(RheostatError, RuntimeError):

@@ -1,0 +1,197 @@
+"""From a workload to a plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from rheostat.errors import InfeasibleError, SettingsError, unknown_name
+from rheostat.share.checking import SCHEMA
+from rheostat.share.plan import AppPlan, Plan, Workload, read_workload
+from rheostat.share.scheduler.choices import Choices, Sharing, choices_of, restricted
+from rheostat.share.scheduler.exact import SLACK, TOLERANCE, Clock, Found, best_minimum, best_sum, least_cost
+from rheostat.share.scheduler.greedy import legacy_greedy
+from rheostat.share.scheduler.stems import Indices
+from rheostat.share.tree import plan_cost
+
+Solver = Literal["exact", "legacy-greedy"]
+SOLVERS: tuple[str, ...] = get_args(Solver)
+
+
+def plan(
+    workload: Workload | Mapping[str, Any] | Path | str,
+    *,
+    budget: float | None = None,
+    objective: Literal["mean", "min"] | None = None,
+    sharing: Sharing = "any",
+    solver: Solver = "exact",
+    time_limit: float | None = None,
+    gap: float = 0.0,
+    previous: Plan | None = None,
+) -> Plan:
+    """Choose branch point, rate and votes of every app, for the best F1 that the budget can carry.
+
+    The plan is optimal (to 1e-9), and proven to be, unless a limit is given and met: then it is the best one found, and
+    `bound` says what no plan exceeds. The same call gives the same plan, but where a time limit ends it.
+
+    Args:
+        workload: The apps and the box: read and checked, or a mapping or JSON file of the same form.
+        budget: Compute per second of stream, > 0, in the unit of the workload's `layer_cost`; None = the workload's.
+        objective: `mean` F1 by the weights of the apps, or the smallest F1 (`min`) and, of the plans equal in that, the
+            best mean. An app of weight 0 counts in neither. None = the workload's.
+        sharing: Which branch points are allowed: `any`, or a baseline: `head`, `max`, `none` (see `restricted`).
+        solver: `exact`, or `legacy-greedy`: the rule of the published schedules, which knows only the mean and may lie
+            above the budget.
+        time_limit: Seconds after which the best plan found so far is returned, > 0; None = until it is proven.
+        gap: Stop as soon as no plan can be better by more than this, in F1, >= 0.
+        previous: A plan to start from: of this workload at another budget, or of one with other apps. It saves time,
+            and an app keeps what it has where nothing is better.
+
+    Raises:
+        SettingsError: An argument or the workload is outside its range.
+        InfeasibleError: Nothing fits the budget; the message gives the smallest one that would do.
+    """
+    if not isinstance(workload, Workload):
+        workload = read_workload(workload)
+    budget = workload.budget if budget is None else budget
+    objective = workload.objective if objective is None else objective
+    _check(budget, objective, solver, time_limit, gap)
+    assert budget is not None
+    clock = Clock(time_limit)
+    choices = choices_of(restricted(workload, sharing))
+    task = _Task(workload, choices, budget, objective)
+    if solver == "legacy-greedy":
+        found = task.greedy()
+    else:
+        task.must_fit()
+        found = task.exact(clock, gap, None if previous is None else task.carried_over(previous))
+    assert found.choice is not None
+    return task.plan_of(found, sharing=sharing, solver=solver, seconds=clock.seconds)
+
+
+def curve(workload: Workload, budgets: Sequence[float], **options: Any) -> list[Plan]:
+    """Plan for several budgets: the F1-budget curve.
+
+    Args:
+        workload: The apps and the box.
+        budgets: Compute per second of stream, each > 0, in any order.
+        options: Those of `plan`, but for `budget` and `previous`.
+
+    Returns:
+        One plan per budget, in their order. Each is found from that of the next smaller budget, so that F1 never falls
+        as the budget rises, even where a time limit leaves plans unproven.
+    """
+    plans: dict[float, Plan] = {}
+    last = None
+    for budget in sorted(set(budgets)):
+        plans[budget] = last = plan(workload, budget=budget, previous=last, **options)
+    return [plans[budget] for budget in budgets]
+
+
+class _Task:
+    """One workload at one budget, as arrays; `n` apps, the choices of `Choices`."""
+
+    def __init__(self, workload: Workload, choices: Choices, budget: float, objective: str) -> None:
+        self.workload, self.choices, self.budget, self.objective = workload, choices, budget, objective
+        self.weight = np.array([app.weight for app in workload.apps])
+        share = (self.weight / self.weight.sum())[:, None, None]
+        on_offer = np.isfinite(choices.f1)
+        self.layer_cost = np.asarray(workload.layer_cost)
+        self.f1 = choices.grid(self.layer_cost, choices.f1)
+        self.mean = self.f1._replace(value=np.where(on_offer, share * np.where(on_offer, choices.f1, 0.0), -np.inf))
+        self.least = self.f1._replace(value=np.where((share == 0) & on_offer, 1.0, choices.f1))
+
+    def must_fit(self) -> None:
+        """Raise if nothing fits the budget."""
+        least = least_cost(self.f1)
+        if least > self.budget * (1 + SLACK):
+            enough = math.ceil(least * 1e4) / 1e4
+            raise InfeasibleError(
+                f"budget is {self.budget:g}: must be at least {enough:.4f}, the cost of the cheapest plan of "
+                f"{_counted(len(self.weight), 'app')}; raise it, offer lower rates in fps, or leave apps out",
+                least=enough,
+            )
+
+    def exact(self, clock: Clock, gap: float, start: Indices | None) -> Found:
+        """Find the best plan; for the minimum, then that of the best mean among those that have it."""
+        if self.objective == "mean":
+            return best_sum(self.mean, self.budget, clock, gap=gap, start=start)
+        found = best_minimum(self.least, self.budget, clock, start=start)
+        floored = self.mean._replace(value=np.where(self.least.value >= found.value, self.mean.value, -np.inf))
+        best = best_sum(floored, self.budget, clock, gap=gap, start=found.choice)
+        return Found(best.choice, found.value, found.bound)
+
+    def greedy(self) -> Found:
+        """Plan by the published rule; all that is known of better plans is what they would be without a budget."""
+        choice = legacy_greedy(self.f1, self.budget)
+        asked = self.mean if self.objective == "mean" else self.least
+        value = asked.value_of(choice) if self.objective == "mean" else asked.least_of(choice)
+        highest = asked.value.max(axis=(1, 2))
+        return Found(choice, value, float(highest.sum() if self.objective == "mean" else highest.min()))
+
+    def carried_over(self, previous: Plan) -> Indices:
+        """`[n]` what apps had in an earlier plan; one that is new, or whose choice is gone, gets the cheapest one."""
+        had = {app.name: app for app in previous.apps}
+        choice = (
+            np.where(np.isfinite(self.f1.value), self.f1.own_cost, np.inf).reshape(len(self.weight), -1).argmin(axis=1)
+        )
+        for i, app in enumerate(self.workload.apps):
+            old = had.get(app.name)
+            at = None if old is None else self.choices.find(i, old.frozen, old.fps)
+            choice[i] = choice[i] if at is None else at
+        return choice
+
+    def plan_of(self, found: Found, *, sharing: Sharing, solver: Solver, seconds: float) -> Plan:
+        """Write the choices out as a plan."""
+        choice = found.choice
+        assert choice is not None
+        point, rate = np.divmod(choice, self.choices.rates.size)
+        row = np.arange(choice.size)
+        frozen, fps = self.choices.frozen[point], self.choices.rates[rate]
+        recall, precision, f1 = (
+            np.clip(table[row, point, rate], 0.0, 1.0)
+            for table in (self.choices.recall, self.choices.precision, self.choices.f1)
+        )
+        votes = self.choices.votes[row, point, rate]
+        apps = tuple(
+            AppPlan(name=app.name, frozen=k, fps=f, votes=v or None, f1=a, recall=r, precision=p)
+            for app, k, f, v, a, r, p in zip(self.workload.apps, frozen, fps, votes, f1, recall, precision, strict=True)
+        )
+        value = min(max(found.value, 0.0), 1.0)
+        return Plan(
+            schema=SCHEMA,
+            mean_f1=min(float(f1 @ self.weight / self.weight.sum()), 1.0),
+            min_f1=float(f1[self.weight > 0].min()),
+            cost=plan_cost(self.layer_cost, frozen, fps),
+            budget=self.budget,
+            optimal=found.bound - found.value <= TOLERANCE,
+            bound=min(max(found.bound, value), 1.0),
+            seconds=seconds,
+            apps=apps,
+            objective=self.objective,
+            solver=solver,
+            sharing=sharing,
+        )
+
+
+def _check(budget: float | None, objective: str, solver: str, time_limit: float | None, gap: float) -> None:
+    if budget is None:
+        raise SettingsError("budget is missing: the workload has none, so give one, in the unit of its layer_cost")
+    if not (budget > 0 and math.isfinite(budget)):
+        raise SettingsError(f"budget is {budget}: must be a number above 0, in the unit of layer_cost")
+    if objective not in ("mean", "min"):
+        raise unknown_name("objective", objective, ("mean", "min"))
+    if solver not in SOLVERS:
+        raise unknown_name("solver", solver, SOLVERS)
+    if time_limit is not None and not time_limit > 0:
+        raise SettingsError(f"time_limit is {time_limit}: must be above 0 seconds; leave it out to wait for the proof")
+    if not 0 <= gap <= 1:
+        raise SettingsError(f"gap is {gap}: must be 0 to 1, in F1")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
