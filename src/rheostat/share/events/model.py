@@ -44,9 +44,9 @@ def sample_counts(frames: npt.ArrayLike, stride: npt.ArrayLike) -> SampleCounts:
         frames: d, length of the stretch in stream frames, >= 0; need not be whole.
         stride: Stream frames from one sample to the next, > 0.
     """
-    x = np.asarray(frames, dtype=np.float64) / np.asarray(stride, dtype=np.float64)
-    fewer = np.floor(x)
-    return SampleCounts(np.asarray(fewer, dtype=np.int64), np.asarray(x - fewer, dtype=np.float64))
+    stride = np.asarray(stride, dtype=np.float64)
+    fewer, rest = np.divmod(np.asarray(frames, dtype=np.float64), stride)
+    return SampleCounts(np.asarray(fewer, dtype=np.int64), np.asarray(rest / stride, dtype=np.float64))
 
 
 def conditional_miss(p: npt.ArrayLike, correlation: npt.ArrayLike) -> Numbers:
@@ -78,7 +78,8 @@ def precision_of(recall: npt.ArrayLike, alarm: npt.ArrayLike, prior: npt.ArrayLi
 def f1_of(recall: npt.ArrayLike, precision: npt.ArrayLike) -> Numbers:
     """Harmonic mean of the two; 0 if either is 0 to within 1e-8."""
     r, p = np.broadcast_arrays(np.asarray(recall, dtype=np.float64), np.asarray(precision, dtype=np.float64))
-    return np.divide(2 * r * p, r + p, out=np.zeros(r.shape), where=(r > NEARLY_ZERO) & (p > NEARLY_ZERO))
+    known = (r > NEARLY_ZERO) & (p > NEARLY_ZERO)
+    return np.where(known, 2 / (1 / np.where(known, r, 1.0) + 1 / np.where(known, p, 1.0)), 0.0)
 
 
 def detection(
@@ -147,6 +148,8 @@ def detection(
     recall = 1 - _miss(p, c, event, votes, model)
     alarm = 1 - _miss(g, c, gap, votes, model)
     precision = precision_of(recall, alarm, prior)
+    if model == "published":  # the code stores 1 - P: the last bit decides between rates of equal F1, hence schedules
+        precision = 1 - (1 - precision)
     shape = np.broadcast_shapes(*(a.shape for a in (p, g, seconds, frequency, c, rate, stream)))
     return Detection(*(np.broadcast_to(a, shape).copy() for a in (recall, precision, f1_of(recall, precision))))
 

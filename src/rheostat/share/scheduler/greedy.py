@@ -11,9 +11,9 @@ def legacy_greedy(grid: Grid, budget: float) -> Indices:
     """Plan as the authors' code does, which is not as the paper says.
 
     Every app starts at its deepest branch point and the lowest rate. Then, over and over, among all changes of one app
-    to a choice of higher F1 that keep the whole plan within the budget, the one with the largest F1 / own cost is made:
-    the new F1, not its increase, over the new cost of the app's own layers, without the stem. The start is not checked
-    against the budget, so a plan can lie above it.
+    to a choice of higher F1 that keep the whole plan within the budget, the one with the largest (1 - F1) / own cost is
+    made: of the new F1, so that of the changes that cost alike the worst one comes first, and over the new cost of the
+    app's own layers, without the stem. The start is not checked against the budget, so a plan can lie above it.
 
     Args:
         grid: The choices; the values are F1.
@@ -27,7 +27,7 @@ def legacy_greedy(grid: Grid, budget: float) -> Indices:
     choice = deepest * top
     value = grid.value.reshape(n, -1)
     with np.errstate(divide="ignore"):  # an app that shares every layer has no cost of its own
-        ratio = np.where(np.isfinite(value), value, 0.0) / grid.own_cost.ravel()
+        ratio = np.where(np.isfinite(value), 1.0 - value, 0.0) / grid.own_cost.ravel()
     while True:
         better = value > value[np.arange(n), choice][:, None]
         fits = _cost_with_one_changed(grid, choice) <= budget
