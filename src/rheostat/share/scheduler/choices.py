@@ -14,6 +14,7 @@ from rheostat.share.scheduler.stems import Floats, Grid
 
 Sharing = Literal["any", "head", "max", "none"]
 SHARINGS: tuple[str, ...] = get_args(Sharing)
+BASELINES = ("head", "max", "none")
 
 
 class Choices(NamedTuple):

@@ -73,22 +73,34 @@ def plan(
     return task.plan_of(found, sharing=sharing, solver=solver, seconds=clock.seconds)
 
 
-def curve(workload: Workload, budgets: Sequence[float], **options: Any) -> list[Plan]:
+def curve(
+    workload: Workload, budgets: Sequence[float], *, previous: Plan | None = None, **options: Any
+) -> list[Plan | None]:
     """Plan for several budgets: the F1-budget curve.
 
     Args:
         workload: The apps and the box.
         budgets: Compute per second of stream, each > 0, in any order.
-        options: Those of `plan`, but for `budget` and `previous`.
+        previous: A plan to start from.
+        options: Those of `plan` but for `budget`.
 
     Returns:
-        One plan per budget, in their order. Each is found from that of the next smaller budget, so that F1 never falls
-        as the budget rises, even where a time limit leaves plans unproven.
+        One plan per budget, in their order; None where nothing fits. Each is found from that of the next smaller
+        budget, so that F1 never falls as the budget rises, even where a time limit leaves plans unproven.
+
+    Raises:
+        SettingsError: As `plan`.
+        InfeasibleError: Nothing fits any of the budgets.
     """
-    plans: dict[float, Plan] = {}
-    last = None
+    plans: dict[float, Plan | None] = {}
+    refusal = None
     for budget in sorted(set(budgets)):
-        plans[budget] = last = plan(workload, budget=budget, previous=last, **options)
+        try:
+            plans[budget] = previous = plan(workload, budget=budget, previous=previous, **options)
+        except InfeasibleError as error:
+            plans[budget], refusal = None, error
+    if refusal is not None and not any(plans.values()):
+        raise refusal
     return [plans[budget] for budget in budgets]
 
 

@@ -1,123 +1,30 @@
-"""The command line: parse, call, print. Nothing is decided here."""
+"""The commands that train: train, bench, demo."""
 
 from __future__ import annotations
 
-import inspect
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rheostat import __version__
-from rheostat.errors import RheostatError, SettingsError
+from rheostat.cli.flags import checked, with_settings
+from rheostat.cli.terminal import Jobs, Json, out, progress_bar, resumable
+from rheostat.errors import SettingsError
 from rheostat.records import read_json, write_json
-from rheostat.settings import TrainSettings, read_settings_file
+from rheostat.settings import TrainSettings
 
-WRONG_INPUT, INTERRUPTED = 2, 130
-_TRAINING_PACKAGES = ("torch", "jaxtyping", "accelerate", "matplotlib", "jinja2")
-
-app = typer.Typer(
-    help="Settings of deep learning that are usually fixed before a run, moved while it runs.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
+commands = typer.Typer()
 bench = typer.Typer(help="Measure, side by side, and keep a record.", no_args_is_help=True)
-app.add_typer(bench, name="bench")
-
-out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Runs side by side, each with one thread.")]
+commands.add_typer(bench, name="bench")
 
 
-def main() -> None:
-    """Run the command line; a user's mistake becomes one line and exit code 2."""
-    try:
-        code = app(standalone_mode=False)
-    except (RheostatError, typer.TyperException) as error:
-        said = getattr(error, "format_message", error.__str__)()  # names the flag, where typer found the mistake
-        if said:  # a bare `rheostat` has shown its help already
-            err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
-        sys.exit(WRONG_INPUT)
-    except OSError as error:
-        err.print(f"rheostat: {error}", style="red", markup=False, highlight=False)
-        sys.exit(WRONG_INPUT)
-    except ModuleNotFoundError as error:
-        if error.name not in _TRAINING_PACKAGES:
-            raise
-        said = f"rheostat: this needs {error.name}: pip install 'rheostat[train]'"
-        err.print(said, style="red", markup=False, highlight=False)
-        sys.exit(WRONG_INPUT)
-    sys.exit(code)
-
-
-def _with_settings(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one flag per field of `TrainSettings`; those that were given reach it as the mapping `given`."""
-    fields = [name for name in TrainSettings.model_fields if name not in without]
-    return lambda command: _flagged(command, fields)
-
-
-def _flagged(command: Callable[..., None], fields: list[str]) -> Callable[..., None]:
-    own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
-
-    def called(**values: Any) -> None:
-        flags = {name: values.pop(name) for name in fields}
-        command(given={name: value for name, value in flags.items() if value is not None}, **values)
-
-    called.__doc__, called.__name__ = command.__doc__, command.__name__
-    called.__signature__ = inspect.Signature([*own, *map(_flag, fields)])
-    return called
-
-
-def _flag(name: str) -> inspect.Parameter:
-    field = TrainSettings.model_fields[name]
-    choices = f": {', '.join(get_args(field.annotation))}" if get_origin(field.annotation) is Literal else ""
-    note = "" if field.is_required() or field.default in (None, ()) else f" (default: {field.default})"
-    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{choices}{note}", show_default=False)
-    annotation = Annotated[_plain_type(field.annotation) | None, option]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def _plain_type(annotation: Any) -> type:
-    """What the shell can give for a field: its number type, else text; pydantic checks the rest."""
-    for kind in (int, float):
-        if annotation is kind or annotation == kind | None:
-            return kind
-    return str
-
-
-def _checked(given: dict[str, Any], config: Path | None = None) -> TrainSettings:
-    """Flags over the settings file over the schema's defaults."""
-    if isinstance(given.get("milestones"), str):
-        try:
-            given["milestones"] = tuple(float(part) for part in given["milestones"].split(","))
-        except ValueError:
-            raise SettingsError(
-                f"milestones is {given['milestones']!r}: it must be numbers joined by commas, e.g. 60,120,160"
-            ) from None
-    return TrainSettings.checked((read_settings_file(config) if config is not None else {}) | given)
-
-
-@app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
-        out.print(__version__, highlight=False)
-        raise typer.Exit
-
-
-@app.command(epilog="Example: rheostat train --data ylecun/mnist --model lenet --policy selective-backprop --floor 0.1")
-@_with_settings()
+@commands.command(
+    epilog="Example: rheostat train --data ylecun/mnist --model lenet --policy selective-backprop --floor 0.1"
+)
+@with_settings()
 def train(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")] = None,
@@ -132,13 +39,13 @@ def train(
         if output is not None:
             raise SettingsError("--out and --resume exclude each other: a resumed run stays in its folder")
         given = read_json(resume / "settings.json") | given
-    settings = _checked(given, config)
+    settings = checked(given, config)
     folder = resume or output or _new_folder(settings)
 
     from rheostat.training import prepare
     from rheostat.training import train as run
 
-    with _resumable(f"rheostat train --resume {folder}", folder), _progress(shown=not as_json) as progress:
+    with resumable(f"rheostat train --resume {folder}", folder), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
         summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
     if as_json:
@@ -151,7 +58,7 @@ def train(
     "select",
     epilog="Example: rheostat bench select --data ylecun/mnist --model lenet --epochs 16 --share 0.4 --seeds 5",
 )
-@_with_settings(without=("policy", "seed", "track", "max_backwards"))
+@with_settings(without=("policy", "seed", "track", "max_backwards"))
 def bench_select(
     given: dict[str, Any],
     policies: Annotated[
@@ -171,8 +78,8 @@ def bench_select(
     from rheostat.bench import arms_of, compare, write_report
     from rheostat.training import prepare
 
-    base = _checked(given, config)
-    with _resumable("the same command"), _progress(shown=not as_json) as progress:
+    base = checked(given, config)
+    with resumable("the same command"), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
         plain = arms_of(base, policies.split(","), examples=1_000_000, share=share)[0]  # finds what is wrong at once
         examples = len(prepare(plain.settings).data.train.labels)
@@ -197,7 +104,7 @@ def bench_overhead(
     """Measure what SelectiveLoader adds to the forwards and backwards it cannot avoid (processor time)."""
     from rheostat.bench import measure_overhead
 
-    with _progress(shown=not as_json) as progress:
+    with progress_bar(shown=not as_json) as progress:
         found = measure_overhead(turns, progress=progress)
     if record is not None:
         write_json(record, found)
@@ -211,7 +118,7 @@ def bench_overhead(
         )
 
 
-@app.command(epilog="Example: rheostat demo --out rheostat-demo")
+@commands.command(epilog="Example: rheostat demo --out rheostat-demo")
 def demo(
     output: Annotated[Path, typer.Option("--out", help="Folder of the report and the runs.")] = Path("rheostat-demo"),
     jobs: Jobs = 2,
@@ -220,7 +127,7 @@ def demo(
     """Show Selective-Backprop beside plain training and its control on handwritten digits; ends in one HTML report."""
     from rheostat.bench import run_demo
 
-    with _resumable("the same command"), _progress(shown=not as_json) as progress:
+    with resumable("the same command"), progress_bar(shown=not as_json) as progress:
         found, report = run_demo(output, jobs=jobs, on_run=_counting(progress))
     _print_comparison(found, report, as_json=as_json)
 
@@ -240,30 +147,6 @@ def _new_folder(settings: TrainSettings) -> Path:
 
 def _counting(progress: Callable[[float, str], None]) -> Callable[[int, int, str], None]:
     return lambda finished, number, name: progress(finished / number, f"{finished} of {number} runs, last {name}")
-
-
-@contextmanager
-def _resumable(command: str, run: Path | None = None) -> Iterator[None]:
-    """On Ctrl-C, say how to go on: what was finished is on the disk (of a run, once its folder is there)."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        begun = run is None or (run / "settings.json").exists()
-        err.print(f"interrupted; go on with: {command if begun else 'the same command'}", markup=False, highlight=False)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[float, str], None]]:
-    """A bar on standard error, where there is a terminal to show it."""
-    with suppress(ImportError):
-        import datasets
-
-        datasets.disable_progress_bars()  # one bar is enough; its warnings stay
-    columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=err, transient=True, disable=not shown or not err.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda share, line: bar.update(task, completed=share, description=line)
 
 
 def _print_run(summary: dict[str, Any], folder: Path) -> None:

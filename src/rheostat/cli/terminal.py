@@ -1,0 +1,43 @@
+"""What all commands share: where they print, how they show progress, how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+WRONG_INPUT, INTERRUPTED = 2, 130
+
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Runs side by side, each with one thread.")]
+
+
+@contextmanager
+def resumable(command: str, run: Path | None = None) -> Iterator[None]:
+    """On Ctrl-C, say how to go on: what was finished is on the disk (of a run, once its folder is there)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        begun = run is None or (run / "settings.json").exists()
+        err.print(f"interrupted; go on with: {command if begun else 'the same command'}", markup=False, highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def progress_bar(*, shown: bool) -> Iterator[Callable[[float, str], None]]:
+    """A bar on standard error, where there is a terminal to show it."""
+    with suppress(ImportError):
+        import datasets
+
+        datasets.disable_progress_bars()  # one bar is enough; its warnings stay
+    columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=err, transient=True, disable=not shown or not err.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda share, line: bar.update(task, completed=share, description=line)
