@@ -6,6 +6,7 @@ from rheostat import errors
 from rheostat.errors import (
     DataError,
     DivergedError,
+    InfeasibleError,
     MissingExtraError,
     RheostatError,
     ScoreError,
@@ -20,6 +21,7 @@ BUILTIN = {
     ScoreError: ValueError,
     StateError: RuntimeError,
     DivergedError: ArithmeticError,
+    InfeasibleError: ValueError,
     MissingExtraError: ImportError,
 }
 

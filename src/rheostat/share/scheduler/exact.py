@@ -25,8 +25,11 @@ PROBES = 11  # bisections of the price, over nine orders of magnitude
 WIDTH = 16  # stems that the beam keeps
 REPRICED = 2  # segments decided at most when a prefix gets a price of its own
 FEW_CELLS = 60_000  # prefixes times apps that one price may leave
+FEW_STEMS = 100  # stems that the price of an earlier plan may leave; else a better price is looked for
 FIRST_LOOK = 512  # part of the way from bound to best plan where better plans are looked for first
 BATCH = 4  # stems filled together at first; four times as many each time
+
+NOTHING: Levels = np.zeros(0, np.int16)  # the prefix of a stem of which no segment is decided
 
 
 class Clock:
@@ -94,14 +97,18 @@ class _SumSearch:
             self.found.offer(choice, self.grid.value_of(choice))
 
     def begin(self, start: Indices) -> float | None:
-        """Take over choices, and all that is as good on their stem; return the price there, None if nothing fits."""
+        """Take over choices, with all that is better on their stem, and the price there if it leaves few stems."""
         if self.grid.cost_of(start) <= self.budget:
             self.offer(start)
         stem = self.grid.stem_of(start)
         prices, bounds = dual_prices(self.grid, self.budget, stem, self.scale)
-        if np.isfinite(bounds[0]):
-            self.fill(stem, float(prices[0]))
-        return None if self.found.choice is None else float(prices[0])
+        if not np.isfinite(bounds[0]):
+            return None
+        price = float(prices[0])
+        self.fill(stem, price)
+        priced = PricedGrid(self.grid, self.budget, price)
+        few = priced.narrow(priced.prefix(NOTHING), self.threshold(), FEW_STEMS)
+        return None if few is None else price
 
     def guess(self, prefix: Levels) -> float:
         """Bisect for the price at which the bound below a prefix is lowest, and fill the good stems met on the way."""
@@ -204,12 +211,11 @@ def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start
         nothing fits the budget.
     """
     search = _SumSearch(grid, budget * (1 + SLACK), clock, margin=max(gap, TOLERANCE))
-    nothing = np.zeros(0, np.int16)
     price = None if start is None else search.begin(start)
     if price is None:
-        price = search.guess(nothing)
-    ceiling = float(PricedGrid(grid, search.budget, price).prefix(nothing).bound[0])
-    left = search.prove(nothing, price)
+        price = search.guess(NOTHING)
+    ceiling = float(PricedGrid(grid, search.budget, price).prefix(NOTHING).bound[0])
+    left = search.prove(NOTHING, price)
     found = search.found
     found.bound = min(ceiling, max(found.value + gap, left))
     return found
@@ -258,7 +264,7 @@ def _within_budget(grid: Grid, floor: float, budget: float, clock: Clock) -> tup
     """Find choices worth `floor` or more each that fit the budget; if none, say whether it is proven that none do."""
     allowed = grid._replace(value=np.where(grid.value >= floor, 0.0, -np.inf))
     priced = PricedGrid(allowed, budget, 1.0)
-    start = priced.prefix(np.zeros(0, np.int16))
+    start = priced.prefix(NOTHING)
     stems = priced.beam(start, WIDTH)
     if stems.bound[0] >= 0:
         return priced.choices(stems.levels[0]), True
