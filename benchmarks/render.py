@@ -1,12 +1,16 @@
-"""Render the tables and plots of the documentation from the records in `benchmarks/results/`.
+"""Render the tables and plots of the documentation from the records.
 
 A page asks for a piece of a record with a pair of comments, and the piece is written between them::
 
     <!-- select-mnist-lenet:table -->
     <!-- /select-mnist-lenet:table -->
 
-Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions.
-The plots of a comparison go to `docs/images/RECORD-PLOT.svg`.
+Records lie in `benchmarks/results/`; those of a reproduction in `reproductions/NAME/results/`, and a page asks for
+them with the name before, as in `mainstream/fig9:train`.
+
+Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions. A reproduction
+has a module `reproductions.NAME.pages` with `piece(record, name)` and `plots_of(record)`.
+Plots go to `docs/images/RECORD-PLOT.svg`, those of a reproduction to `docs/images/NAME-PLOT.svg`.
 
     python benchmarks/render.py            write
     python benchmarks/render.py --check    exit with 1 if a page differs from its records
@@ -14,8 +18,10 @@ The plots of a comparison go to `docs/images/RECORD-PLOT.svg`.
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +30,9 @@ from rheostat.records import read_json, write_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+REPRODUCTIONS = ROOT / "reproductions"
 _ASKED = re.compile(
-    r"(<!-- (?P<record>[\w-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
+    r"(<!-- (?P<record>[\w/-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
 )
 
 
@@ -38,10 +45,30 @@ def rendered(page: str) -> str:
     """The text of a page with every piece it asks for brought up to date."""
 
     def fresh(asked: re.Match[str]) -> str:
-        record = read_json(RESULTS / f"{asked['record']}.json")
-        return f"{asked[1]}{_piece(record, asked['piece'])}\n{asked[5]}"
+        *reproduction, name = asked["record"].split("/")
+        if reproduction:
+            record = read_json(REPRODUCTIONS / reproduction[0] / "results" / f"{name}.json")
+            piece = _pages_of(reproduction[0]).piece(record, asked["piece"])
+        else:
+            piece = _piece(read_json(RESULTS / f"{name}.json"), asked["piece"])
+        return f"{asked[1]}{piece}\n{asked[5]}"
 
     return _ASKED.sub(fresh, page)
+
+
+def plots() -> Iterator[tuple[str, str]]:
+    """The name of every plot, and what it is."""
+    for path in RESULTS.glob("select-*.json"):
+        for name, svg in plots_of(read_json(path)).items():
+            yield f"{path.stem}-{name}", svg
+    for path in REPRODUCTIONS.glob("*/results/*.json"):
+        reproduction = path.parent.parent.name
+        for name, svg in _pages_of(reproduction).plots_of(read_json(path)).items():
+            yield f"{reproduction}-{name}", svg
+
+
+def _pages_of(reproduction: str) -> Any:
+    return importlib.import_module(f"reproductions.{reproduction}.pages")
 
 
 def _piece(record: dict[str, Any], piece: str) -> str:
@@ -86,13 +113,13 @@ def main(*, check: bool) -> int:
             if not check:
                 page.write_text(fresh, encoding="utf-8")
     if not check:
-        for path in RESULTS.glob("select-*.json"):
-            for name, svg in plots_of(read_json(path)).items():
-                write_bytes(ROOT / "docs" / "images" / f"{path.stem}-{name}.svg", svg.encode())
+        for name, svg in plots():
+            write_bytes(ROOT / "docs" / "images" / f"{name}.svg", svg.encode())
     for page in stale:
         print(f"{'differs from its records' if check else 'written'}: {page}")
     return int(check and bool(stale))
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # where the reproductions are
     sys.exit(main(check="--check" in sys.argv[1:]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rheostat.errors import SettingsError
-from rheostat.share.events import Detection, Simulated, detection, simulate
+from rheostat.share.events import Detection, Simulated, detection, replay, simulate, timeline
 
 # 0.8 s of 10 fps are 8 frames; at 0.2 a gap has 32, so that no length has to be rounded
 PLAIN: dict[str, Any] = {
@@ -101,8 +101,19 @@ def test_a_stride_longer_than_all_lengths_samples_few_of_them(where: str, rng: n
     assert found.detection.recall == pytest.approx(0.08, abs=4 * math.sqrt(0.08 * 0.92 / 20_000))
 
 
+def test_a_timeline_replayed_gives_what_is_simulated(rng: np.random.Generator) -> None:
+    of_video = {name: value for name, value in PLAIN.items() if name != "fps"}
+    positives, labels = timeline(**of_video, events=20_000, rng=rng)
+    assert labels.mean() == pytest.approx(0.2, abs=1e-9), "events fill a fifth of the time"
+    assert positives[labels].mean() == pytest.approx(0.6, abs=0.02)
+    assert positives[~labels].mean() == pytest.approx(0.03, abs=0.005)
+    for fps in (2, 10):
+        found = simulate(**of_video, fps=fps, correlation_at="frame", events=20_000, rng=rng)
+        assert_agrees(found, replay(positives, labels, stream_fps=10, fps=fps), errors=6)  # the replay errs as well
+
+
 def test_settings_outside_their_range(rng: np.random.Generator) -> None:
-    with pytest.raises(SettingsError, match=r"hit is 1.5: .*; event_frequency is 0: .*; votes is 0: .*; events is 0: "):
+    with pytest.raises(SettingsError, match=r"hit is 1.5: .*; event_frequency is 0: .*; events is 0: .*; votes is 0: "):
         simulate(**PLAIN | {"hit": 1.5, "event_frequency": 0}, votes=0, events=0, rng=rng)
     with pytest.raises(SettingsError, match="unknown step of the correlation 'frames': did you mean frame"):
         simulate(**PLAIN, correlation_at="frames", rng=rng)

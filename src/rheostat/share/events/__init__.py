@@ -20,7 +20,7 @@ from rheostat.share.events.model import (
     sample_counts,
 )
 from rheostat.share.events.replay import ALARMS, replay
-from rheostat.share.events.simulate import CORRELATION_AT, Simulated, simulate
+from rheostat.share.events.simulate import CORRELATION_AT, Simulated, Timeline, simulate, timeline
 from rheostat.share.events.votes import no_run
 
 __all__ = [  # noqa: RUF022 - in plain order, as tests/test_public_names.py asks
@@ -32,6 +32,7 @@ __all__ = [  # noqa: RUF022 - in plain order, as tests/test_public_names.py asks
     "PooledCorrelation",
     "SampleCounts",
     "Simulated",
+    "Timeline",
     "at_rates",
     "conditional_miss",
     "correlation_by_lag",
@@ -45,4 +46,5 @@ __all__ = [  # noqa: RUF022 - in plain order, as tests/test_public_names.py asks
     "replay",
     "sample_counts",
     "simulate",
+    "timeline",
 ]

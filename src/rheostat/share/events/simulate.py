@@ -21,6 +21,38 @@ class Simulated(NamedTuple):
     standard_error: Detection
 
 
+class Timeline(NamedTuple):
+    """A labelled video: `[T]` booleans per frame, what the app says of it and whether it belongs to an event."""
+
+    positives: Flags
+    labels: Flags
+
+
+def timeline(
+    *,
+    hit: float,
+    false_positive: float,
+    event_seconds: float,
+    event_frequency: float,
+    correlation: float,
+    stream_fps: float,
+    events: int,
+    rng: np.random.Generator,
+) -> Timeline:
+    """Draw the frames of a video in which events and gaps take turns, for `replay` and for tests.
+
+    Args and errors are those of `simulate`, with the correlation from frame to frame.
+    """
+    refuse(
+        _problems(hit, false_positive, event_seconds, event_frequency, correlation, events)
+        + outside("stream_fps", stream_fps, 0 < stream_fps < np.inf, "it must be above 0")
+    )
+    frames = _lengths(event_seconds, event_frequency, stream_fps, events, rng)
+    segment = np.repeat(np.arange(len(frames)), frames)
+    positives = _chain(segment, np.tile([hit, false_positive], events), correlation, rng)
+    return Timeline(positives, segment % 2 == 0)
+
+
 def simulate(
     *,
     hit: float,
@@ -62,16 +94,9 @@ def simulate(
     """
     if correlation_at not in CORRELATION_AT:
         raise unknown_name("step of the correlation", correlation_at, CORRELATION_AT)
-    refuse(
-        bad_probabilities(hit=hit, false_positive=false_positive, correlation=correlation)
-        + outside("event_seconds", event_seconds, 0 < event_seconds < np.inf, "it must be above 0 seconds")
-        + outside("event_frequency", event_frequency, 0 < event_frequency <= 1, "it must be above 0 and at most 1")
-        + bad_rates(fps, stream_fps)
-        + bad_votes(votes)
-        + outside("events", events, events >= 1, "it must be at least 1; 10000 give two digits")
-    )
-    mean = event_seconds * stream_fps * np.array([1.0, (1 - event_frequency) / event_frequency])
-    frames = np.floor(np.tile(mean, events) + rng.random(2 * events)).astype(np.int64)  # event, gap, event, gap, ...
+    wrong = _problems(hit, false_positive, event_seconds, event_frequency, correlation, events)
+    refuse(wrong + bad_rates(fps, stream_fps) + bad_votes(votes))
+    frames = _lengths(event_seconds, event_frequency, stream_fps, events, rng)
     chance = np.tile([hit, false_positive], events)
     segment, frame = _samples(frames, stream_fps / fps, rng)
     if correlation_at == "sample":
@@ -82,6 +107,25 @@ def simulate(
     found = reported(positive_runs(positive, segment), 1 if votes is None else votes)
     detected = int((found % 2 == 0).sum())
     return _estimate(detected, len(found) - detected, events)
+
+
+def _problems(
+    hit: float, false_positive: float, event_seconds: float, event_frequency: float, correlation: float, events: int
+) -> list[str]:
+    return (
+        bad_probabilities(hit=hit, false_positive=false_positive, correlation=correlation)
+        + outside("event_seconds", event_seconds, 0 < event_seconds < np.inf, "it must be above 0 seconds")
+        + outside("event_frequency", event_frequency, 0 < event_frequency <= 1, "it must be above 0 and at most 1")
+        + outside("events", events, events >= 1, "it must be at least 1; 10000 give two digits")
+    )
+
+
+def _lengths(
+    event_seconds: float, event_frequency: float, stream_fps: float, events: int, rng: np.random.Generator
+) -> Ints:
+    """Frames of event, gap, event, gap, ...: `[2 events]`, rounded up or down at random."""
+    mean = event_seconds * stream_fps * np.array([1.0, (1 - event_frequency) / event_frequency])
+    return np.floor(np.tile(mean, events) + rng.random(2 * events)).astype(np.int64)
 
 
 def _samples(frames: Ints, stride: float, rng: np.random.Generator) -> tuple[Ints, Ints]:

@@ -96,10 +96,14 @@ class _SumSearch:
         if choice is not None:
             self.found.offer(choice, self.grid.value_of(choice))
 
+    def offer_if_fits(self, choice: Indices) -> None:
+        """Keep choices of unknown cost if they fit the budget and are the best so far."""
+        if self.grid.cost_of(choice) <= self.budget:
+            self.offer(choice)
+
     def begin(self, start: Indices) -> float | None:
         """Take over choices, with all that is better on their stem, and the price there if it leaves few stems."""
-        if self.grid.cost_of(start) <= self.budget:
-            self.offer(start)
+        self.offer_if_fits(start)
         stem = self.grid.stem_of(start)
         prices, bounds = dual_prices(self.grid, self.budget, stem, self.scale)
         if not np.isfinite(bounds[0]):
@@ -123,6 +127,8 @@ class _SumSearch:
             lowest = min(lowest, (float(stems.bound[0]), price))
             dear = self.grid.cost_of(priced.choices(stems.levels[0])) > self.budget
             low, high = (price, high) if dear else (low, price)
+            if self.clock.over():
+                break
         self.fill(np.unique(np.concatenate(met), axis=0), lowest[1], most=BATCH)
         return lowest[1]
 
@@ -174,11 +180,11 @@ class _SumSearch:
         levels, prices, bounds = levels[order], prices[order], bounds[order]
         left, at, size = -np.inf, 0, BATCH
         while at < bounds.size and bounds[at] >= self.threshold():
-            if self.clock.over() or (most is not None and at >= most):
-                return max(left, float(bounds[at]))
             now = slice(at, at + size)
             if at == 0:
                 self.offer(round_down(self.grid, self.budget, levels[now], prices[now]))
+            if self.clock.over() or (most is not None and at >= most):
+                return max(left, float(bounds[at]))
             left = max(left, self._fill_batch(levels[now], prices[now], float(bounds[at])))
             at, size = at + size, 4 * size
         return left
@@ -211,6 +217,7 @@ def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start
         nothing fits the budget.
     """
     search = _SumSearch(grid, budget * (1 + SLACK), clock, margin=max(gap, TOLERANCE))
+    search.offer_if_fits(cheapest(grid))
     price = None if start is None else search.begin(start)
     if price is None:
         price = search.guess(NOTHING)
@@ -232,8 +239,10 @@ def best_minimum(grid: Grid, budget: float, clock: Clock, *, start: Indices | No
     floors = np.unique(flat[np.isfinite(flat) & (flat <= ceiling)])
     found.bound = float(ceiling)
     low, high = 0, floors.size  # floors below `low` can be met, from `high` on they cannot
-    if start is not None and grid.cost_of(start) <= budget * (1 + SLACK):
-        found.offer(start, grid.least_of(start))
+    for choice in [cheapest(grid)] + ([] if start is None else [start]):
+        if grid.cost_of(choice) <= budget * (1 + SLACK):
+            found.offer(choice, grid.least_of(choice))
+    if found.choice is not None:
         low = int(np.searchsorted(floors, found.value, side="right"))
     while low < high:
         middle = (low + high) // 2
@@ -249,15 +258,16 @@ def best_minimum(grid: Grid, budget: float, clock: Clock, *, start: Indices | No
     return found
 
 
-def least_cost(grid: Grid) -> float:
-    """Cost per second of the cheapest plan of all: every app at the lowest rate.
+def cheapest(grid: Grid) -> Indices:
+    """`[n]` the choices of the cheapest plan of all, every app at the lowest rate.
 
     At one common rate a stem is a depth, and every app branches at its last branch point within it.
     """
     on_offer = np.isfinite(grid.value[:, :, 0])
-    depth_of_last = np.maximum.accumulate(np.where(on_offer, np.arange(grid.tail.size), -1), axis=1)
-    own = np.where(depth_of_last >= 0, grid.tail[depth_of_last], np.inf).sum(axis=0)
-    return float((grid.rates[0] * (own + np.concatenate([[0.0], np.cumsum(grid.segment)]))).min())
+    last = np.maximum.accumulate(np.where(on_offer, np.arange(grid.tail.size), -1), axis=1)  # [n, depth]
+    own = np.where(last >= 0, grid.tail[last], np.inf).sum(axis=0)
+    depth = int((own + np.concatenate([[0.0], np.cumsum(grid.segment)])).argmin())
+    return last[:, depth] * grid.rates.size
 
 
 def _within_budget(grid: Grid, floor: float, budget: float, clock: Clock) -> tuple[Indices | None, bool]:

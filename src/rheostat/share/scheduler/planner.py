@@ -13,7 +13,7 @@ from rheostat.errors import InfeasibleError, SettingsError, unknown_name
 from rheostat.share.checking import SCHEMA
 from rheostat.share.plan import AppPlan, Plan, Workload, read_workload
 from rheostat.share.scheduler.choices import Choices, Sharing, choices_of, restricted
-from rheostat.share.scheduler.exact import SLACK, TOLERANCE, Clock, Found, best_minimum, best_sum, least_cost
+from rheostat.share.scheduler.exact import SLACK, TOLERANCE, Clock, Found, best_minimum, best_sum, cheapest
 from rheostat.share.scheduler.greedy import legacy_greedy
 from rheostat.share.scheduler.stems import Indices
 from rheostat.share.tree import plan_cost
@@ -119,7 +119,7 @@ class _Task:
 
     def must_fit(self) -> None:
         """Raise if nothing fits the budget."""
-        least = least_cost(self.f1)
+        least = self.f1.cost_of(cheapest(self.f1))
         if least > self.budget * (1 + SLACK):
             enough = math.ceil(least * 1e4) / 1e4
             raise InfeasibleError(
@@ -173,15 +173,16 @@ class _Task:
             AppPlan(name=app.name, frozen=k, fps=f, votes=v or None, f1=a, recall=r, precision=p)
             for app, k, f, v, a, r, p in zip(self.workload.apps, frozen, fps, votes, f1, recall, precision, strict=True)
         )
-        value = min(max(found.value, 0.0), 1.0)
+        mean = min(float(f1 @ self.weight / self.weight.sum()), 1.0)
+        least = float(f1[self.weight > 0].min())
         return Plan(
             schema=SCHEMA,
-            mean_f1=min(float(f1 @ self.weight / self.weight.sum()), 1.0),
-            min_f1=float(f1[self.weight > 0].min()),
+            mean_f1=mean,
+            min_f1=least,
             cost=plan_cost(self.layer_cost, frozen, fps),
             budget=self.budget,
             optimal=found.bound - found.value <= TOLERANCE,
-            bound=min(max(found.bound, value), 1.0),
+            bound=min(max(found.bound, mean if self.objective == "mean" else least), 1.0),
             seconds=seconds,
             apps=apps,
             objective=self.objective,
