@@ -29,6 +29,7 @@ Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Levels = NDArray[np.int16]
 
+HOPELESS = -1e300  # below any bound but that of a stem which offers nothing to some app
 CELLS = 4_000_000  # numbers in one table of the search: 32 MB
 
 
@@ -156,7 +157,7 @@ class PricedGrid:
     def beam(self, start: Prefixes, width: int) -> Prefixes:
         """Good whole stems: at every segment only the best `width` prefixes go on. A guess, not a proof."""
         while start.levels.shape[1] < self.grid.segment.size:
-            start = self.extend(start, -np.inf)
+            start = self.extend(start, HOPELESS)
             start = start.take(np.argsort(-start.bound, kind="stable")[:width])
         return start
 
