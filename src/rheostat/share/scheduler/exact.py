@@ -198,7 +198,7 @@ class _SumSearch:
             self.offer(filled.choice)
             if filled.choice is not None or near <= self.threshold():
                 return filled.missed
-            near = bound - 8 * (bound - near)
+            near = bound - 4 * (bound - near)
 
 
 def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start: Indices | None = None) -> Found:

@@ -1,44 +1,18 @@
-"""The command line, as a user meets it."""
+"""The commands that train, as a user meets them."""
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import rheostat
-from rheostat import cli
 from rheostat.bench import demo
 from rheostat.settings import TrainSettings
+from tests.cli.shown import Call, Shown
 
 SMALL = ["--data", "sklearn-digits", "--image-size", "16", "--epochs", "1", "--device", "cpu"]
 DIGITS = [*SMALL, "--track", "none"]
-
-
-class Shown(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Shown]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run `rheostat ARGUMENTS` in this process."""
-
-    def run(*arguments: str | Path) -> Shown:
-        monkeypatch.setattr(sys, "argv", ["rheostat", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        shown = capsys.readouterr()
-        return Shown(int(left.value.code or 0), shown.out, shown.err)
-
-    return run
 
 
 def test_version_and_help(call: Call):
@@ -46,7 +20,7 @@ def test_version_and_help(call: Call):
     assert "train" in call("--help").out
 
 
-@pytest.mark.parametrize("command", [["train"], ["bench", "select"], ["bench", "overhead"], ["demo"]])
+@pytest.mark.parametrize("command", [["train"], ["bench", "select"], ["bench", "overhead"], ["demo"], ["plan"]])
 def test_the_help_of_every_command_has_an_example(call: Call, command: list[str]):
     shown = call(*command, "--help")
 
