@@ -96,9 +96,9 @@ class _SumSearch:
         if choice is not None:
             self.found.offer(choice, self.grid.value_of(choice))
 
-    def offer_if_fits(self, choice: Indices) -> None:
+    def offer_if_fits(self, choice: Indices | None) -> None:
         """Keep choices of unknown cost if they fit the budget and are the best so far."""
-        if self.grid.cost_of(choice) <= self.budget:
+        if choice is not None and self.grid.cost_of(choice) <= self.budget:
             self.offer(choice)
 
     def begin(self, start: Indices) -> float | None:
@@ -239,8 +239,8 @@ def best_minimum(grid: Grid, budget: float, clock: Clock, *, start: Indices | No
     floors = np.unique(flat[np.isfinite(flat) & (flat <= ceiling)])
     found.bound = float(ceiling)
     low, high = 0, floors.size  # floors below `low` can be met, from `high` on they cannot
-    for choice in [cheapest(grid)] + ([] if start is None else [start]):
-        if grid.cost_of(choice) <= budget * (1 + SLACK):
+    for choice in (cheapest(grid), start):
+        if choice is not None and grid.cost_of(choice) <= budget * (1 + SLACK):
             found.offer(choice, grid.least_of(choice))
     if found.choice is not None:
         low = int(np.searchsorted(floors, found.value, side="right"))
@@ -258,16 +258,16 @@ def best_minimum(grid: Grid, budget: float, clock: Clock, *, start: Indices | No
     return found
 
 
-def cheapest(grid: Grid) -> Indices:
-    """`[n]` the choices of the cheapest plan of all, every app at the lowest rate.
+def cheapest(grid: Grid) -> Indices | None:
+    """`[n]` the choices of the cheapest plan, every app at the lowest rate; None if that rate is not open to all.
 
     At one common rate a stem is a depth, and every app branches at its last branch point within it.
     """
     on_offer = np.isfinite(grid.value[:, :, 0])
     last = np.maximum.accumulate(np.where(on_offer, np.arange(grid.tail.size), -1), axis=1)  # [n, depth]
     own = np.where(last >= 0, grid.tail[last], np.inf).sum(axis=0)
-    depth = int((own + np.concatenate([[0.0], np.cumsum(grid.segment)])).argmin())
-    return last[:, depth] * grid.rates.size
+    cost = own + np.concatenate([[0.0], np.cumsum(grid.segment)])
+    return last[:, int(cost.argmin())] * grid.rates.size if np.isfinite(cost).any() else None
 
 
 def _within_budget(grid: Grid, floor: float, budget: float, clock: Clock) -> tuple[Indices | None, bool]:

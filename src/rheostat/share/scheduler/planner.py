@@ -74,12 +74,16 @@ def plan(
 
 
 def curve(
-    workload: Workload, budgets: Sequence[float], *, previous: Plan | None = None, **options: Any
+    workload: Workload | Mapping[str, Any] | Path | str,
+    budgets: Sequence[float],
+    *,
+    previous: Plan | None = None,
+    **options: Any,
 ) -> list[Plan | None]:
     """Plan for several budgets: the F1-budget curve.
 
     Args:
-        workload: The apps and the box.
+        workload: As for `plan`.
         budgets: Compute per second of stream, each > 0, in any order.
         previous: A plan to start from.
         options: Those of `plan` but for `budget`.
@@ -92,6 +96,8 @@ def curve(
         SettingsError: As `plan`.
         InfeasibleError: Nothing fits any of the budgets.
     """
+    if not isinstance(workload, Workload):
+        workload = read_workload(workload)
     plans: dict[float, Plan | None] = {}
     refusal = None
     for budget in sorted(set(budgets)):
@@ -119,7 +125,9 @@ class _Task:
 
     def must_fit(self) -> None:
         """Raise if nothing fits the budget."""
-        least = self.f1.cost_of(cheapest(self.f1))
+        choice = cheapest(self.f1)
+        assert choice is not None  # every branch point has every rate
+        least = self.f1.cost_of(choice)
         if least > self.budget * (1 + SLACK):
             enough = math.ceil(least * 1e4) / 1e4
             raise InfeasibleError(
