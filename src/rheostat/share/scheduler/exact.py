@@ -123,13 +123,16 @@ class _SumSearch:
             price = float(np.sqrt(low * high))
             priced = PricedGrid(self.grid, self.budget, price)
             stems = priced.beam(priced.prefix(prefix), WIDTH)
-            met.append(stems.levels)
-            lowest = min(lowest, (float(stems.bound[0]), price))
-            dear = self.grid.cost_of(priced.choices(stems.levels[0])) > self.budget
+            dear = False
+            if stems.bound.size:  # a narrow beam may lose every stem whose corners some app needs
+                met.append(stems.levels)
+                lowest = min(lowest, (float(stems.bound[0]), price))
+                dear = self.grid.cost_of(priced.choices(stems.levels[0])) > self.budget
             low, high = (price, high) if dear else (low, price)
             if self.clock.over():
                 break
-        self.fill(np.unique(np.concatenate(met), axis=0), lowest[1], most=BATCH)
+        if met:
+            self.fill(np.unique(np.concatenate(met), axis=0), lowest[1], most=BATCH)
         return lowest[1]
 
     def prove(self, prefix: Levels, price: float) -> float:
@@ -276,7 +279,7 @@ def _within_budget(grid: Grid, floor: float, budget: float, clock: Clock) -> tup
     priced = PricedGrid(allowed, budget, 1.0)
     start = priced.prefix(NOTHING)
     stems = priced.beam(start, WIDTH)
-    if stems.bound[0] >= 0:
+    if stems.bound.size and stems.bound[0] >= 0:
         return priced.choices(stems.levels[0]), True
     for stems, _ in priced.search(start, lambda: 0.0):
         if stems.bound.size:
