@@ -102,8 +102,7 @@ class _SumSearch:
             self.offer(choice)
 
     def begin(self, start: Indices) -> float | None:
-        """Take over choices, with all that is better on their stem, and the price there if it leaves few stems."""
-        self.offer_if_fits(start)
+        """Look for plans on the stem of earlier choices; return the price there, if it leaves few stems to search."""
         stem = self.grid.stem_of(start)
         prices, bounds = dual_prices(self.grid, self.budget, stem, self.scale)
         if not np.isfinite(bounds[0]):
@@ -220,7 +219,8 @@ def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start
         nothing fits the budget.
     """
     search = _SumSearch(grid, budget * (1 + SLACK), clock, margin=max(gap, TOLERANCE))
-    search.offer_if_fits(cheapest(grid))
+    for choice in (start, cheapest(grid)):  # of equal ones the first is kept
+        search.offer_if_fits(choice)
     price = None if start is None else search.begin(start)
     if price is None:
         price = search.guess(NOTHING)
@@ -242,7 +242,7 @@ def best_minimum(grid: Grid, budget: float, clock: Clock, *, start: Indices | No
     floors = np.unique(flat[np.isfinite(flat) & (flat <= ceiling)])
     found.bound = float(ceiling)
     low, high = 0, floors.size  # floors below `low` can be met, from `high` on they cannot
-    for choice in (cheapest(grid), start):
+    for choice in (start, cheapest(grid)):
         if choice is not None and grid.cost_of(choice) <= budget * (1 + SLACK):
             found.offer(choice, grid.least_of(choice))
     if found.choice is not None:
