@@ -92,9 +92,9 @@ class _SumSearch:
         return self.found.value + self.margin
 
     def offer(self, choice: Indices | None) -> None:
-        """Keep the choices if they are the best so far."""
-        if choice is not None:
-            self.found.offer(choice, self.grid.value_of(choice))
+        """Keep the choices if they are the best so far; of plans that are not told apart the first is kept."""
+        if choice is not None and (value := self.grid.value_of(choice)) > self.found.value + TOLERANCE:
+            self.found.offer(choice, value)
 
     def offer_if_fits(self, choice: Indices | None) -> None:
         """Keep choices of unknown cost if they fit the budget and are the best so far."""
@@ -219,7 +219,7 @@ def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start
         nothing fits the budget.
     """
     search = _SumSearch(grid, budget * (1 + SLACK), clock, margin=max(gap, TOLERANCE))
-    for choice in (start, cheapest(grid)):  # of equal ones the first is kept
+    for choice in (start, cheapest(grid)):
         search.offer_if_fits(choice)
     price = None if start is None else search.begin(start)
     if price is None:
