@@ -8,8 +8,9 @@ A page asks for a piece of a record with a pair of comments, and the piece is wr
 Records lie in `benchmarks/results/`; those of a reproduction in `reproductions/NAME/results/`, and a page asks for
 them with the name before, as in `mainstream/fig9:train`.
 
-Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions. A reproduction
-has a module `reproductions.NAME.pages` with `piece(record, name)` and `plots_of(record)`.
+Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions. What a script
+beside this one has measured is told by its `pieces(record)`. A reproduction has a module `reproductions.NAME.pages`
+with `piece(record, name)` and `plots_of(record)`.
 Plots go to `docs/images/RECORD-PLOT.svg`, those of a reproduction to `docs/images/NAME-PLOT.svg`.
 
     python benchmarks/render.py            write
@@ -31,6 +32,7 @@ from rheostat.records import read_json, write_bytes
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 REPRODUCTIONS = ROOT / "reproductions"
+MEASURED_HERE = ("event-models", "planning")
 _ASKED = re.compile(
     r"(<!-- (?P<record>[\w/-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
 )
@@ -72,6 +74,9 @@ def _pages_of(reproduction: str) -> Any:
 
 
 def _piece(record: dict[str, Any], piece: str) -> str:
+    if record["bench"] in MEASURED_HERE:
+        measured = importlib.import_module(f"benchmarks.{record['bench'].replace('-', '_')}")
+        return measured.pieces(record)[piece]
     if record["bench"] == "overhead":
         return {"table": _overhead_table, "conditions": _overhead_conditions}[piece](record)
     if piece == "findings":
@@ -121,5 +126,5 @@ def main(*, check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))  # where the reproductions are
+    sys.path.insert(0, str(ROOT))  # where reproductions and benchmarks are
     sys.exit(main(check="--check" in sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Published results, produced again with Rheostat and set beside what was published."""
