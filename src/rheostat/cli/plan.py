@@ -189,6 +189,8 @@ def _totals(plan: Plan) -> str:
     asked = plan.min_f1 if plan.objective == "min" else plan.mean_f1
     if plan.optimal:
         proof = "no plan is better (proven)"
+    elif plan.objective == "min" and plan.bound <= asked:
+        proof = "no plan has a higher lowest F1 (proven), but one may have a higher mean beside it"
     else:
         proof = f"no plan exceeds {plan.bound:.4f}, {plan.bound - asked:.4f} above this one"
     over = (

@@ -13,7 +13,7 @@ from tests.share.scheduler.oracle import a_grid, choices_of_grid
 PRICES = (0.0, 0.02, 0.1, 0.5)
 BUDGET = 6.0
 NOTHING = np.zeros(0, np.int16)
-SEEDS = range(12)
+SEEDS = range(6)
 
 
 def all_stems(grid: Grid) -> list[tuple[int, ...]]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rheostat.errors import InfeasibleError, SettingsError
 from rheostat.share.plan import Plan, Workload, read_workload
-from rheostat.share.scheduler import curve, plan
+from rheostat.share.scheduler import curve, plan, planner
 from tests.share.scheduler.oracle import all_plans, budgets, workloads
 from tests.share.scheduler.published import of_apps, setups
 from tests.share.workloads import app, branch_point
@@ -49,7 +49,7 @@ def test_the_order_of_the_apps_does_not_matter(objective: str) -> None:
         assert (second.mean_f1, second.min_f1) == pytest.approx((first.mean_f1, first.min_f1), rel=0, abs=EXACT)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), st.sampled_from(["mean", "min"]))
 def test_a_warm_start_gives_the_value_of_a_cold_one(data: st.DataObject, objective: str) -> None:
     """From another budget, with apps more or fewer, or of a workload that has nothing but names in common."""
@@ -110,6 +110,16 @@ def test_an_app_keeps_what_it_has_where_nothing_is_better(objective: str) -> Non
     assert kept  # without the previous plan the tie falls the other way
 
 
+def test_an_earlier_choice_that_is_gone_is_forgotten() -> None:
+    """A branch point and a rate that no app has any more, a branch point that this app has not, and a new app."""
+    a, b = app("a", branch_points=[branch_point(1), branch_point(3)]), app("b", branch_points=[branch_point(1)])
+    previous = plan(workload_of(a, b, fps=[3]), budget=100)
+    now = workload_of(app("a", branch_points=[branch_point(2)]), app("b", branch_points=[branch_point(3)]), app("c"))
+    assert told(plan(now, budget=60, previous=previous)) == told(plan(now, budget=60))
+    swapped = workload_of(a | {"name": "b"}, b | {"name": "a"}, fps=[3])
+    assert told(plan(swapped, budget=60, previous=previous)) == told(plan(swapped, budget=60))
+
+
 @pytest.mark.parametrize("objective", ["mean", "min"])
 def test_a_curve_is_the_plans_at_its_budgets_in_their_order(objective: str) -> None:
     workload = of_apps(setups(6)[8])
@@ -126,6 +136,18 @@ def test_a_curve_is_the_plans_at_its_budgets_in_their_order(objective: str) -> N
         )
         values[budget] = value_of(made)
     assert [values[budget] for budget in sorted(values)] == sorted(values.values())
+
+
+def test_each_plan_of_a_curve_starts_from_that_of_the_next_smaller_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: dict[float, float | None] = {}
+
+    def spy(workload: Workload, *, budget: float, previous: Plan | None) -> Plan:
+        started[budget] = previous and previous.budget
+        return plan(workload, budget=budget, previous=previous)
+
+    monkeypatch.setattr(planner, "plan", spy)
+    curve(of_apps(setups(2)[0]), [150, 40, 90])
+    assert started == {40: None, 90: 40, 150: 90}
 
 
 def test_a_curve_has_no_plan_where_nothing_fits() -> None:

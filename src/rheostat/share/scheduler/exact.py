@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rheostat.share.scheduler.knapsack import dual_prices, fill, round_down
-from rheostat.share.scheduler.stems import CELLS, Floats, Grid, Indices, Levels, PricedGrid
+from rheostat.share.scheduler.stems import CELLS, HOPELESS, Floats, Grid, Indices, Levels, PricedGrid
 
 TOLERANCE = 1e-9  # plans whose values are closer than this are not told apart
 SLACK = 1e-11  # share of the budget that sums of costs may be off by rounding
@@ -66,6 +66,11 @@ class Found:
     value: float = -np.inf
     bound: float = np.inf
 
+    @property
+    def proven(self) -> bool:
+        """Whether no plan is better, but for `TOLERANCE`."""
+        return self.bound - self.value <= TOLERANCE
+
     def offer(self, choice: Indices | None, value: float) -> None:
         """Take a plan if it is better."""
         if choice is not None and value > self.value:
@@ -89,7 +94,7 @@ class _SumSearch:
 
     def threshold(self) -> float:
         """What a plan must reach to be worth finding."""
-        return self.found.value + self.margin
+        return max(self.found.value, HOPELESS) + self.margin
 
     def offer(self, choice: Indices | None) -> None:
         """Keep the choices if they are the best so far; of plans that are not told apart the first is kept."""

@@ -96,7 +96,7 @@ def fill(
     Args:
         grid: The choices of `n` apps.
         budget: Cost per second that may be spent, the stems' cost included.
-        levels: `[P, K - 1]` the stems.
+        levels: `[P, K - 1]` the stems; each carries something for every app.
         price: `[P]` price per unit of cost, >= 0. Any gives the same plan; the one of `dual_prices` gives it soonest.
         threshold: Plans below it are not looked for.
         over: Asked before every app; if true, the search ends without a plan.
@@ -186,7 +186,7 @@ class _Options:
         """Choices whose regret is within the slack `[P]`: stem (rising), choice, regret."""
         gain = self._gain(app, price)
         best = gain.max(axis=1, keepdims=True)
-        stem, option = np.nonzero(gain >= best - slack[:, None])
+        stem, option = np.nonzero((gain >= best - slack[:, None]) & np.isfinite(gain))
         return stem, option, (best - gain)[stem, option]
 
     def cheapest(self, app: int) -> Floats:

@@ -13,7 +13,7 @@ from rheostat.errors import InfeasibleError, SettingsError, unknown_name
 from rheostat.share.checking import SCHEMA
 from rheostat.share.plan import AppPlan, Plan, Workload, read_workload
 from rheostat.share.scheduler.choices import Choices, Sharing, choices_of, restricted
-from rheostat.share.scheduler.exact import SLACK, TOLERANCE, Clock, Found, best_minimum, best_sum, cheapest
+from rheostat.share.scheduler.exact import SLACK, Clock, Found, best_minimum, best_sum, cheapest
 from rheostat.share.scheduler.greedy import legacy_greedy
 from rheostat.share.scheduler.stems import Indices
 from rheostat.share.tree import plan_cost
@@ -65,12 +65,11 @@ def plan(
     choices = choices_of(restricted(workload, sharing))
     task = _Task(workload, choices, budget, objective)
     if solver == "legacy-greedy":
-        found = task.greedy()
+        found, proven = task.greedy()
     else:
         task.must_fit()
-        found = task.exact(clock, gap, None if previous is None else task.carried_over(previous))
-    assert found.choice is not None
-    return task.plan_of(found, sharing=sharing, solver=solver, seconds=clock.seconds)
+        found, proven = task.exact(clock, gap, None if previous is None else task.carried_over(previous))
+    return task.plan_of(found, proven=proven, sharing=sharing, solver=solver, seconds=clock.seconds)
 
 
 def curve(
@@ -136,22 +135,24 @@ class _Task:
                 least=enough,
             )
 
-    def exact(self, clock: Clock, gap: float, start: Indices | None) -> Found:
-        """Find the best plan; for the minimum, then that of the best mean among those that have it."""
+    def exact(self, clock: Clock, gap: float, start: Indices | None) -> tuple[Found, bool]:
+        """Find the best plan, for the minimum the one of the best mean; and whether all that is proven."""
         if self.objective == "mean":
-            return best_sum(self.mean, self.budget, clock, gap=gap, start=start)
+            found = best_sum(self.mean, self.budget, clock, gap=gap, start=start)
+            return found, found.proven
         found = best_minimum(self.least, self.budget, clock, start=start)
         floored = self.mean._replace(value=np.where(self.least.value >= found.value, self.mean.value, -np.inf))
         best = best_sum(floored, self.budget, clock, gap=gap, start=found.choice)
-        return Found(best.choice, found.value, found.bound)
+        return Found(best.choice, found.value, found.bound), found.proven and best.proven
 
-    def greedy(self) -> Found:
+    def greedy(self) -> tuple[Found, bool]:
         """Plan by the published rule; all that is known of better plans is what they would be without a budget."""
         choice = legacy_greedy(self.f1, self.budget)
         asked = self.mean if self.objective == "mean" else self.least
         value = asked.value_of(choice) if self.objective == "mean" else asked.least_of(choice)
         highest = asked.value.max(axis=(1, 2))
-        return Found(choice, value, float(highest.sum() if self.objective == "mean" else highest.min()))
+        found = Found(choice, value, float(highest.sum() if self.objective == "mean" else highest.min()))
+        return found, found.proven and self.objective == "mean"
 
     def carried_over(self, previous: Plan) -> Indices:
         """`[n]` what apps had in an earlier plan; one that is new, or whose choice is gone, gets the cheapest one."""
@@ -165,7 +166,7 @@ class _Task:
             choice[i] = choice[i] if at is None else at
         return choice
 
-    def plan_of(self, found: Found, *, sharing: Sharing, solver: Solver, seconds: float) -> Plan:
+    def plan_of(self, found: Found, *, proven: bool, sharing: Sharing, solver: Solver, seconds: float) -> Plan:
         """Write the choices out as a plan."""
         choice = found.choice
         assert choice is not None
@@ -189,7 +190,7 @@ class _Task:
             min_f1=least,
             cost=plan_cost(self.layer_cost, frozen, fps),
             budget=self.budget,
-            optimal=found.bound - found.value <= TOLERANCE,
+            optimal=proven,
             bound=min(max(found.bound, mean if self.objective == "mean" else least), 1.0),
             seconds=seconds,
             apps=apps,

@@ -135,7 +135,8 @@ class PricedGrid:
         return Prefixes(levels[None], np.array([cost]), own[None], np.array([bound]))
 
     def extend(self, prefixes: Prefixes, threshold: float) -> Prefixes:
-        """Decide one more segment, in every way that can still reach the threshold."""
+        """Decide one more segment, in every way that may reach the threshold and has something for every app."""
+        threshold = max(threshold, HOPELESS)
         decided = prefixes.levels.shape[1]
         point = decided + 1
         last = prefixes.levels[:, -1] if decided else np.full(len(prefixes.cost), self.grid.rates.size)
@@ -157,7 +158,7 @@ class PricedGrid:
     def beam(self, start: Prefixes, width: int) -> Prefixes:
         """Good whole stems: at every segment only the best `width` prefixes go on. A guess, not a proof."""
         while start.levels.shape[1] < self.grid.segment.size:
-            start = self.extend(start, HOPELESS)
+            start = self.extend(start, -np.inf)
             start = start.take(np.argsort(-start.bound, kind="stable")[:width])
         return start
 
