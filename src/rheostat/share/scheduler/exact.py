@@ -26,7 +26,7 @@ WIDTH = 16  # stems that the beam keeps
 REPRICED = 2  # segments decided at most when a prefix gets a price of its own
 FEW_CELLS = 60_000  # prefixes times apps that one price may leave
 FEW_STEMS = 100  # stems that the price of an earlier plan may leave; else a better price is looked for
-FIRST_LOOK = 512  # part of the way from bound to best plan where better plans are looked for first
+FIRST_LOOK = 16  # part of the way from bound to best plan where better plans are looked for first
 BATCH = 4  # stems filled together at first; four times as many each time
 
 NOTHING: Levels = np.zeros(0, np.int16)  # the prefix of a stem of which no segment is decided
