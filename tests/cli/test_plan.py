@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from rheostat.cli import plan as planning
 from rheostat.share import read_plan, read_workload
@@ -90,7 +91,8 @@ def test_baselines_are_planned_beside_and_one_that_does_not_fit_says_so(call: Ca
     assert f"(--sharing head): mean F1 {head.mean_f1:.4f}" in shown.out
     assert "nothing shared (--sharing none): does not fit: the cheapest such plan costs 24.98" in shown.out
     with_them = json.loads(call("plan", EXAMPLE, "--budget", "20", "--baselines", "--json").out)
-    assert set(with_them["baselines"]) == {"head", "max"}
+    assert set(with_them["baselines"]) == {"head", "max", "none"}
+    assert with_them["baselines"]["none"] is None
     assert with_them["baselines"]["head"]["mean_f1"] == head.mean_f1
 
 
@@ -106,8 +108,9 @@ def test_several_budgets_give_the_curve(call: Call, tmp_path: Path):
     text = "".join(ElementTree.fromstring(picture.read_text(encoding="utf-8")).itertext())
     assert "nothing shared" in text
     assert "mean F1" in text
-    plans = json.loads(call("plan", EXAMPLE, "--budget", "30,40", "--json").out)["plans"]
-    assert [one["budget"] for one in plans] == [30, 40]
+    told = json.loads(call("plan", EXAMPLE, "--budget", "4,20,30", "--json", "--baselines").out)
+    assert [one and one["budget"] for one in told["plans"]] == [None, 20, 30], "what does not fit keeps its place"
+    assert [one and one["budget"] for one in told["baselines"]["none"]] == [None, None, 30]
 
 
 def test_pictures_of_one_plan(call: Call, tmp_path: Path):
@@ -121,6 +124,28 @@ def test_pictures_of_one_plan(call: Call, tmp_path: Path):
     assert all(name in text for name in NAMES)
 
 
+def test_numbers_are_whole_however_long_a_name_is(call: Call, changed: Changed, monkeypatch: pytest.MonkeyPatch):
+    apps = json.loads(EXAMPLE.read_text(encoding="utf-8"))["apps"]
+    apps[0]["name"] = "front door, north-west corner of the second building, lower camera"
+    monkeypatch.setattr("rheostat.cli.plan.out", Console(width=80, soft_wrap=True))
+
+    line = call("plan", changed(apps=apps)).out.splitlines()[1]
+
+    assert len(line) <= 80
+    assert "front do" in line
+    assert re.search(r"\u2026 +21 +0\.5 +- +0\.812 +0\.959 +0\.704 +4\.32 \(14%\)", line)
+
+
+def test_a_target_that_cannot_be_written_is_told_before_the_work(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(planning, "curve", None)  # it is not even called
+    for option in ("--out", "--svg"):
+        shown = call("plan", EXAMPLE, option, tmp_path)
+        assert shown.code == 2
+        assert f"{tmp_path} cannot be written: name a file" in shown.err
+
+
 def test_a_plan_above_its_budget_is_called_one(call: Call):
     shown = call("plan", EXAMPLE, "--budget", "3", "--solver", "legacy-greedy")
 
@@ -132,7 +157,7 @@ def test_a_plan_above_its_budget_is_called_one(call: Call):
     ("keys", "said"),
     [
         ({"schema": 2}, "schema is 2: this version reads schema 1"),
-        ({"apps": []}, "apps is a list of 0: must have at least one entry"),
+        ({"apps": []}, "apps is empty: must have at least one entry"),
         ({"budget": None}, "budget is missing: the workload has none, so give --budget"),
         ({"fps": [1, 20]}, "fps has 20: must be at most stream_fps, which is 10"),
         ({"budgett": 3}, "unknown key 'budgett': did you mean 'budget'?"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -21,11 +22,13 @@ from rheostat.share.checking import SCHEMA
 from rheostat.share.curve import curve_svg
 from rheostat.share.picture import draw_svg, draw_text
 from rheostat.share.plan import Plan, Workload, as_json, read_plan, read_workload, write
+from rheostat.share.rows import short
 from rheostat.share.scheduler import BASELINES, curve
 from rheostat.share.tree import cost_shares
 
 commands = typer.Typer()
 MOST_BUDGETS = 1000
+LONGEST_NAME = 32  # columns
 BAR = "\u2588"
 SAID = {"any": "any sharing", "head": "all shared up to the head", "max": "all shared", "none": "nothing shared"}
 
@@ -72,6 +75,9 @@ def plan(
         raise SettingsError("--out takes one plan: give one --budget, or take the plans of several from --json")
     if svg is not None and len(budgets) > 1:
         import_module("matplotlib")  # if it is missing, say so before the work
+    for target in (output, svg):
+        if target is not None:
+            _can_be_written(target)
     options = {
         "objective": objective,
         "solver": solver,
@@ -86,21 +92,31 @@ def plan(
     except KeyboardInterrupt:
         err.print("interrupted; --time-limit gives the best plan found until then", markup=False, highlight=False)
         raise typer.Exit(INTERRUPTED) from None
-    curves = {name: [plan for plan in plans if plan is not None] for name, plans in {sharing: found, **beside}.items()}
-    if output is not None:
-        write(output, curves[sharing][0])
+    curves = {sharing: found, **beside}
     if as_json_:
-        typer.echo(json.dumps(_as_one(curves, sharing, several=len(budgets) > 1)))
-    elif len(budgets) == 1:
-        _print_plan(asked, curves[sharing][0], tree=tree)
-        _print_beside(curves, sharing, refused)
+        typer.echo(json.dumps(_as_one(curves, refused, sharing, several=len(budgets) > 1)))
+    elif found[0] is not None and len(budgets) == 1:
+        _print_plan(asked, found[0], tree=tree)
+        _print_beside(found[0], {name: plans[0] for name, plans in beside.items()}, refused)
     else:
-        _print_curve(budgets, {sharing: found, **beside})
+        _print_curve(budgets, curves)
+    if output is not None and found[0] is not None:
+        write(output, found[0])
     if svg is not None:
-        write_bytes(svg, (curve_svg(curves) if len(budgets) > 1 else draw_svg(asked, curves[sharing][0])).encode())
+        drawn = {name: [plan for plan in plans if plan is not None] for name, plans in curves.items()}
+        write_bytes(svg, (curve_svg(drawn) if len(budgets) > 1 else draw_svg(asked, drawn[sharing][0])).encode())
     for made in (output, svg):
         if made is not None and not as_json_:
             out.print(f"written: {made}", highlight=False, markup=False)
+
+
+def _can_be_written(path: Path) -> None:
+    """Find out before the work whether its result will have a place."""
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise SettingsError(f"{path} cannot be written: name a file in a folder that you may write to")
 
 
 def _budgets(given: list[str], workload: Workload) -> list[float]:
@@ -149,27 +165,35 @@ def _told(*, shown: bool) -> Iterator[None]:
         yield
 
 
-def _as_one(curves: dict[str, list[Plan]], sharing: str, *, several: bool) -> dict[str, Any]:
-    """One JSON object: the plan itself, or the `plans` of several budgets; with `baselines` where these were wanted."""
-    mine, *others = ([as_json(plan) for plan in plans] for plans in curves.values())
-    beside = dict(zip([name for name in curves if name != sharing], others, strict=True))
-    found = {"schema": SCHEMA, "plans": mine} if several else mine[0]
-    if not beside:
+def _as_one(
+    curves: dict[str, list[Plan | None]], refused: dict[str, str], sharing: str, *, several: bool
+) -> dict[str, Any]:
+    """One JSON object: the plan itself, or the `plans` of several budgets; with `baselines` where these were wanted.
+
+    What does not fit its budget is null, in its place.
+    """
+    told = {name: [None if plan is None else as_json(plan) for plan in plans] for name, plans in curves.items()}
+    told |= {name: [None] * len(told[sharing]) for name in refused}
+    mine = told.pop(sharing)
+    found = {"schema": SCHEMA, "plans": mine} if several else mine[0] or {}
+    if not told:
         return found
-    return found | {"baselines": {name: plans if several else plans[0] for name, plans in beside.items()}}
+    return found | {"baselines": told if several else {name: plans[0] for name, plans in told.items()}}
 
 
 def _print_plan(workload: Workload, plan: Plan, *, tree: bool) -> None:
     """Table of the apps, and the totals below."""
     with_votes = any(app.votes is not None for app in plan.apps)
-    table = Table(box=None, header_style="bold")
-    table.add_column("app", no_wrap=True, overflow="ellipsis")
-    for name in ("branch point", "fps", *(["votes"] if with_votes else []), "F1", "recall", "precision", "cost share"):
-        table.add_column(name, justify="right")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    names = ("branch point", "fps", *(["votes"] if with_votes else []), "F1", "recall", "precision", "cost share")
+    room = out.width - sum(max(len(name), 5) + 2 for name in names)
+    table.add_column("app", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(len(name), 5))
     shares = cost_shares(workload.layer_cost, [app.frozen for app in plan.apps], [app.fps for app in plan.apps])
     for app, share in zip(plan.apps, shares, strict=True):
         table.add_row(
-            escape(app.name),
+            escape(short(app.name, min(max(8, room), LONGEST_NAME), "\u2026").rstrip()),
             str(app.frozen),
             f"{app.fps:g}",
             *([str(app.votes or "-")] if with_votes else []),
@@ -204,11 +228,10 @@ def _totals(plan: Plan) -> str:
     )
 
 
-def _print_beside(curves: dict[str, list[Plan]], sharing: str, refused: dict[str, str]) -> None:
-    mine = curves[sharing][0]
+def _print_beside(mine: Plan, beside: dict[str, Plan | None], refused: dict[str, str]) -> None:
     lines = dict(refused)
-    for name, (other, *_) in curves.items():
-        if name != sharing:
+    for name, other in beside.items():
+        if other is not None:
             lines[name] = (
                 f"mean F1 {other.mean_f1:.4f}, the plan above is {mine.mean_f1 - other.mean_f1:+.4f}; "
                 f"lowest {other.min_f1:.4f}, cost {other.cost:.2f}"
@@ -220,22 +243,26 @@ def _print_beside(curves: dict[str, list[Plan]], sharing: str, refused: dict[str
 def _print_curve(budgets: Sequence[float], curves: dict[str, list[Plan | None]]) -> None:
     """Table of the budgets; the bar shows the F1 that was asked for."""
     sharing, *others = curves
-    table = Table(box=None, header_style="bold", caption=_caption(others), caption_justify="left")
-    for name in ("budget", "cost", "mean F1", "lowest", "at best", *others):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table = Table(box=None, header_style="bold", pad_edge=False, caption=_caption(others), caption_justify="left")
+    names = ("budget", "cost", "mean F1", "lowest", "at best", *others)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(len(name), 6))
+    longest = min(max(0, out.width - sum(max(len(name), 6) + 2 for name in names) - 3), 20)
+    if longest:
+        table.add_column("", no_wrap=True)
     for at, budget in enumerate(budgets):
         plan, beside = curves[sharing][at], [curves[name][at] for name in others]
         baselines = ["-" if other is None else f"{other.mean_f1:.4f}" for other in beside]
         if plan is None:
-            table.add_row(f"{budget:g}", "-", "-", "-", "-", *baselines, "nothing fits")
+            table.add_row(f"{budget:g}", "-", "-", "-", "-", *baselines)
             continue
         best = "proven" if plan.optimal else f"{plan.bound:.4f}"
-        bar = BAR * round(12 * (plan.min_f1 if plan.objective == "min" else plan.mean_f1))
+        bar = [BAR * round(longest * (plan.min_f1 if plan.objective == "min" else plan.mean_f1))] if longest else []
         means = (f"{plan.mean_f1:.4f}", f"{plan.min_f1:.4f}")
-        table.add_row(f"{budget:g}", f"{plan.cost:.2f}", *means, best, *baselines, bar)
+        table.add_row(f"{budget:g}", f"{plan.cost:.2f}", *means, best, *baselines, *bar)
     out.print(table)
 
 
-def _caption(others: Sequence[str]) -> str | None:
-    return f"{', '.join(others)}: mean F1 of the baselines (--sharing)" if others else None
+def _caption(others: Sequence[str]) -> str:
+    what = f"{', '.join(others)}: mean F1 of the baselines (--sharing); " if others else ""
+    return f"{what}-: nothing fits"

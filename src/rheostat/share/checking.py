@@ -29,7 +29,6 @@ _MUST = {
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
-    "too_short": "must have at least one entry",
     "literal_error": "must be {expected}",
     "model_type": "must be an object",
 }
@@ -78,13 +77,13 @@ def _printable(name: str) -> str:
     return name
 
 
-from_numpy, _COUNTED = BeforeValidator(_plain), BeforeValidator(_whole)
+from_numpy, whole = BeforeValidator(_plain), BeforeValidator(_whole)
 Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), from_numpy]
 ShareAboveZero = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1), from_numpy]
 AtLeastZero = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0), from_numpy]
 AboveZero = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0), from_numpy]
-Count = Annotated[int, Field(strict=True, ge=0), _COUNTED]
-CountAboveZero = Annotated[int, Field(strict=True, ge=1), _COUNTED]
+Count = Annotated[int, Field(strict=True, ge=0), whole]
+CountAboveZero = Annotated[int, Field(strict=True, ge=1), whole]
 Name = Annotated[str, Field(strict=True), AfterValidator(_printable)]
 
 
@@ -120,7 +119,7 @@ def read_document(kind: type[_Document], source: Path | str | Mapping[str, Any],
         values = _parsed(Path(source), place)
     if "schema" not in values:
         raise SettingsError(f'{place}: schema is missing: write "schema": {SCHEMA}')
-    if values["schema"] != SCHEMA:
+    if values["schema"] != SCHEMA or values["schema"] is True:
         raise SettingsError(
             f"{place}: schema is {shown(values['schema'])}: this version reads schema {SCHEMA}; "
             "a later version of Rheostat may read it"
@@ -176,6 +175,8 @@ def _told(name: str, problem: ErrorDetails) -> str:
         return f"{name} is missing"
     if isinstance(problem["input"], _Slip):
         return f"unknown key {shown(name)}: did you mean {problem['input']!r}?"
+    if problem["type"] == "too_short":
+        return f"{name} is empty: must have at least one entry"
     said = problem["msg"].removeprefix("Value error, ")
     must = _MUST.get(problem["type"], said[:1].lower() + said[1:]).format(**problem.get("ctx", {}))
     return f"{name} is {shown(problem['input'])}: {must}"

@@ -29,6 +29,7 @@ from rheostat.share.checking import (
     read_document,
     refuse,
     shown,
+    whole,
 )
 
 _PerRate = Annotated[tuple[Share, ...], Tag("<number>")] | Annotated[tuple[tuple[Share, ...], ...], Tag("<table>")]
@@ -53,7 +54,7 @@ class BranchPoint(Entry):
     precision: Measured | None = None
 
 
-class CorrelationByLag(Entry):
+class CorrelationTable(Entry):
     """Correlation as measured: `value` [m] in [0, 1] between two samples `lag_seconds` [m] apart, increasing."""
 
     lag_seconds: Annotated[tuple[AtLeastZero, ...], from_numpy] = Field(min_length=1)
@@ -68,7 +69,10 @@ class CorrelationByLag(Entry):
         return self
 
 
-_Correlation = Annotated[Share, Tag("<number>")] | Annotated[CorrelationByLag, Tag("<table>")]
+_Correlation = Annotated[Share, Tag("<number>")] | Annotated[CorrelationTable, Tag("<table>")]
+
+
+Votes = Annotated[int, Field(strict=True, ge=1, le=1000), whole]  # more in a row is a typing error
 
 
 class App(Entry):
@@ -86,7 +90,7 @@ class App(Entry):
     event_frequency: ShareAboveZero
     correlation: Annotated[_Correlation, Discriminator(form), from_numpy]
     weight: AtLeastZero = 1.0
-    votes: tuple[CountAboveZero, ...] | None = Field(None, min_length=1)
+    votes: tuple[Votes, ...] | None = Field(None, min_length=1)
     branch_points: tuple[BranchPoint, ...] = Field(min_length=1)
 
     def correlation_at(self, fps: ArrayLike) -> NDArray[np.float64]:
@@ -95,7 +99,7 @@ class App(Entry):
         What was measured by lag is interpolated linearly at the lag 1 / fps, and kept level beyond its ends.
         """
         lags = 1.0 / np.asarray(fps, dtype=float)
-        if isinstance(self.correlation, CorrelationByLag):
+        if isinstance(self.correlation, CorrelationTable):
             return np.interp(lags, self.correlation.lag_seconds, self.correlation.value)
         return np.full(lags.shape, self.correlation)
 
@@ -117,7 +121,8 @@ class Workload(Entry):
         layer_cost: [L] compute per frame of each layer of the base, in the unit of `budget` for one frame per second.
         budget: Compute per second of stream, above 0; None = to be given with the command.
         head: Layers before the network's head, the part that is retrained anyway: where the baseline that shares all
-            but the head cuts. None = at every app's deepest branch point but one.
+            but the head cuts (an app that has no branch point there or before: at its first). None = at every
+            app's deepest branch point but one.
     """
 
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
@@ -133,6 +138,8 @@ class Workload(Entry):
     @checked(mode="after")
     def _agree(self) -> Self:
         lines = list(disorder("fps", self.fps))
+        if self.head is not None and self.head > len(self.layer_cost):
+            lines.append(f"head is {self.head}: must be at most {len(self.layer_cost)}, the layers of the base")
         if max(self.fps) > self.stream_fps:
             lines.append(f"fps has {max(self.fps):g}: must be at most stream_fps, which is {self.stream_fps:g}")
         if not any(app.weight for app in self.apps):

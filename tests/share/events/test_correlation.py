@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rheostat.errors import DataError, SettingsError
 from rheostat.share.events import CorrelationByLag, at_rates, correlation_by_lag, correlation_of, pooled_correlation
+from rheostat.share.plan import App
 from tests.share.events.published import pedestrian_events
 
 some_events = st.lists(st.lists(st.booleans(), max_size=12), min_size=1, max_size=5).filter(lambda e: any(map(len, e)))
@@ -15,6 +16,22 @@ some_events = st.lists(st.lists(st.booleans(), max_size=12), min_size=1, max_siz
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def test_what_is_measured_goes_into_a_workload(rng: np.random.Generator) -> None:
+    measured = correlation_by_lag(pedestrian_events(), [1, 10, 100, 5000], rng=rng)
+    table = measured.for_workload(30.0)
+    assert table["lag_seconds"] == [1 / 30, 10 / 30, 100 / 30], "no two frames of an event are 5000 apart"
+    assert table["value"] == pytest.approx([0.799, 0.389, 0.0], abs=1e-3), "below 0 at lag 100"
+    App.model_validate(
+        {
+            "name": "pedestrian",
+            "event_seconds": 2,
+            "event_frequency": 0.3,
+            "correlation": table,
+            "branch_points": [{"frozen": 0}],
+        }
+    )
 
 
 def loop_pairs(events: list[list[bool]], lag: int | None) -> tuple[int, int]:

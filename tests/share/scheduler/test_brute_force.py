@@ -14,7 +14,7 @@ from tests.share.scheduler.oracle import AllPlans, all_plans, budgets, cost_of, 
 from tests.share.workloads import app, branch_point
 from tests.share.workloads import workload as workload_of
 
-EXACT = 1e-9  # F1
+EXACT = 1e-7  # F1: the scheduler does not look for plans that are better by less than 5e-8
 
 
 def restricted_by_hand(workload: Workload, sharing: str) -> Workload:
@@ -61,7 +61,7 @@ def check_best(plans: AllPlans, found: Plan) -> None:
         assert value == pytest.approx(least, rel=0, abs=EXACT)
         assert found.mean_f1 == pytest.approx(mean, rel=0, abs=EXACT)
     assert value <= found.bound + 1e-15
-    assert found.bound - value <= 1e-8
+    assert found.bound - value <= 1e-7
 
 
 def check_refused(workload: Workload, plans: AllPlans, budget: float, **options: str) -> None:

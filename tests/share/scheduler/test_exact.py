@@ -42,11 +42,11 @@ def test_the_largest_sum_is_found_on_every_way(seed: int, way: str) -> None:
     for budget in BUDGETS:
         best = max((total for cost, total, _ in plans if cost <= budget + 1e-9), default=-np.inf)
         found = best_sum(grid, budget, Clock())
-        assert found.value == pytest.approx(best, rel=0, abs=1e-9)
+        assert found.value == pytest.approx(best, rel=0, abs=exact.TOLERANCE + 1e-9)
         if found.choice is not None:
             assert grid.cost_of(found.choice) <= budget + 1e-9
             assert grid.value_of(found.choice) == found.value
-            assert found.value <= found.bound <= found.value + 1e-9
+            assert found.value <= found.bound <= found.value + exact.TOLERANCE + 1e-9
 
 
 @pytest.mark.parametrize("seed", SEEDS)

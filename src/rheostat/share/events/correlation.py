@@ -53,6 +53,14 @@ class CorrelationByLag:
     hit_interval: tuple[float, float]
     confidence: float
 
+    def for_workload(self, stream_fps: float) -> dict[str, list[float]]:
+        """Give the `correlation` of an app in a workload: by lag in seconds, clipped to [0, 1], nan left out."""
+        known = np.flatnonzero(np.isfinite(self.correlation))
+        return {
+            "lag_seconds": (self.lags[known] / stream_fps).tolist(),
+            "value": np.clip(self.correlation[known], 0.0, 1.0).tolist(),
+        }
+
 
 def correlation_of(miss_after_miss: npt.ArrayLike, hit: npt.ArrayLike) -> Numbers:
     """Correlation (q - (1 - p)) / p from the chance q of a miss after a miss and the hit rate p; nan where p is 0."""

@@ -17,6 +17,7 @@ from rheostat.share.events.votes import no_run
 
 EVENT_MODELS = ("published", "paper")
 
+MOST_FRAMES = 2.0**53  # beyond it a float does not count frames; a gap of rare events may be longer
 NEARLY_ZERO = 1e-8  # below it the published code takes a recall or a precision for 0
 
 
@@ -45,7 +46,7 @@ def sample_counts(frames: npt.ArrayLike, stride: npt.ArrayLike) -> SampleCounts:
         stride: Stream frames from one sample to the next, > 0.
     """
     stride = np.asarray(stride, dtype=np.float64)
-    fewer, rest = np.divmod(np.asarray(frames, dtype=np.float64), stride)
+    fewer, rest = np.divmod(np.minimum(np.asarray(frames, dtype=np.float64), MOST_FRAMES), stride)
     return SampleCounts(np.asarray(fewer, dtype=np.int64), np.asarray(rest / stride, dtype=np.float64))
 
 

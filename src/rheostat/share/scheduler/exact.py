@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rheostat.share.scheduler.knapsack import dual_prices, fill, round_down
-from rheostat.share.scheduler.stems import CELLS, HOPELESS, Floats, Grid, Indices, Levels, PricedGrid
+from rheostat.share.scheduler.stems import CELLS, HOPELESS, Floats, Grid, Indices, Levels, Prefixes, PricedGrid
 
-TOLERANCE = 1e-9  # plans whose values are closer than this are not told apart
+TOLERANCE = 5e-8  # what a better plan must be better by to be looked for; less, and ties are enumerated
+SAME = 1e-9  # plans closer than this are not told apart
 SLACK = 1e-11  # share of the budget that sums of costs may be off by rounding
 PROBES = 11  # bisections of the price, over nine orders of magnitude
 WIDTH = 16  # stems that the beam keeps
@@ -68,8 +69,8 @@ class Found:
 
     @property
     def proven(self) -> bool:
-        """Whether no plan is better, but for `TOLERANCE`."""
-        return self.bound - self.value <= TOLERANCE
+        """Whether no plan is better by more than `TOLERANCE`."""
+        return self.bound - self.value <= TOLERANCE + SAME
 
     def offer(self, choice: Indices | None, value: float) -> None:
         """Take a plan if it is better."""
@@ -98,7 +99,7 @@ class _SumSearch:
 
     def offer(self, choice: Indices | None) -> None:
         """Keep the choices if they are the best so far; of plans that are not told apart the first is kept."""
-        if choice is not None and (value := self.grid.value_of(choice)) > self.found.value + TOLERANCE:
+        if choice is not None and (value := self.grid.value_of(choice)) > self.found.value + SAME:
             self.found.offer(choice, value)
 
     def offer_if_fits(self, choice: Indices | None) -> None:
@@ -124,7 +125,7 @@ class _SumSearch:
         met: list[Levels] = []
         lowest = (np.inf, low)
         for _ in range(PROBES):
-            price = float(np.sqrt(low * high))
+            price = float(np.sqrt(low) * np.sqrt(high))
             priced = PricedGrid(self.grid, self.budget, price)
             stems = priced.beam(priced.prefix(prefix), WIDTH)
             dear = False
@@ -204,8 +205,12 @@ class _SumSearch:
             filled = fill(self.grid, self.budget, levels, prices, near, self.clock.over)
             self.offer(filled.choice)
             if filled.choice is not None or near <= self.threshold():
-                return filled.missed
+                break
             near = bound - 4 * (bound - near)
+        if filled.missed < self.threshold() or len(levels) == 1 or self.clock.over():
+            return filled.missed
+        half = len(levels) // 2  # too many partial plans for all of them together
+        return max(self._fill_batch(levels[part], prices[part], bound) for part in (slice(half), slice(half, None)))
 
 
 def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start: Indices | None = None) -> Found:
@@ -220,19 +225,24 @@ def best_sum(grid: Grid, budget: float, clock: Clock, *, gap: float = 0.0, start
             nothing is better.
 
     Returns:
-        The plan, its value, and a bound: the value plus the gap where the search was complete. Without choices if
-        nothing fits the budget.
+        The plan, its value, and a bound: the value plus gap or tolerance where the search was complete. Without
+        choices if nothing fits the budget.
     """
-    search = _SumSearch(grid, budget * (1 + SLACK), clock, margin=max(gap, TOLERANCE))
+    budget *= 1 + SLACK
+    ample = _without_a_care(grid, budget, start)
+    if ample is not None:
+        return ample
+    search = _SumSearch(grid, budget, clock, margin=max(gap, TOLERANCE))
     for choice in (start, cheapest(grid)):
         search.offer_if_fits(choice)
     price = None if start is None else search.begin(start)
     if price is None:
         price = search.guess(NOTHING)
-    ceiling = float(PricedGrid(grid, search.budget, price).prefix(NOTHING).bound[0])
-    left = search.prove(NOTHING, price)
+    highest = float(grid.value.max(axis=(1, 2)).sum())
+    ceiling = min(highest, float(PricedGrid(grid, search.budget, price).prefix(NOTHING).bound[0]))
+    left = -np.inf if search.threshold() >= highest else search.prove(NOTHING, price)
     found = search.found
-    found.bound = min(ceiling, max(found.value + gap, left))
+    found.bound = min(ceiling, max(search.threshold(), left))
     return found
 
 
@@ -278,17 +288,42 @@ def cheapest(grid: Grid) -> Indices | None:
     return last[:, int(cost.argmin())] * grid.rates.size if np.isfinite(cost).any() else None
 
 
+def _without_a_care(grid: Grid, budget: float, start: Indices | None) -> Found | None:
+    """Give every app the best there is, if the budget carries that: no price has to be found, and ties are no work."""
+    best = grid.value.max(axis=(1, 2))
+    priced = _floored(grid, best[:, None, None], budget)
+    choice = _fitting(priced, priced.beam(priced.prefix(NOTHING), WIDTH))
+    if choice is None:
+        return None
+    found = Found(choice, grid.value_of(choice), float(best.sum()))
+    if start is not None and grid.value_of(start) >= found.value - SAME and grid.cost_of(start) <= budget:
+        found.choice = start
+    return found
+
+
 def _within_budget(grid: Grid, floor: float, budget: float, clock: Clock) -> tuple[Indices | None, bool]:
     """Find choices worth `floor` or more each that fit the budget; if none, say whether it is proven that none do."""
-    allowed = grid._replace(value=np.where(grid.value >= floor, 0.0, -np.inf))
-    priced = PricedGrid(allowed, budget, 1.0)
+    priced = _floored(grid, floor, budget)
     start = priced.prefix(NOTHING)
-    stems = priced.beam(start, WIDTH)
-    if stems.bound.size and stems.bound[0] >= 0:
-        return priced.choices(stems.levels[0]), True
+    choice = _fitting(priced, priced.beam(start, WIDTH))
+    if choice is not None:
+        return choice, True
     for stems, _ in priced.search(start, lambda: 0.0):
-        if stems.bound.size:
-            return priced.choices(stems.levels[int(stems.bound.argmax())]), True
+        choice = _fitting(priced, stems)
+        if choice is not None:
+            return choice, True
         if clock.over():
             return None, False
     return None, True
+
+
+def _floored(grid: Grid, floor: float | Floats, budget: float) -> PricedGrid:
+    """Leave the choices worth the floor or more, at no value: a stem's bound is what its cheapest plan leaves over."""
+    return PricedGrid(grid._replace(value=np.where(grid.value >= floor, 0.0, -np.inf)), budget, 1.0)
+
+
+def _fitting(priced: PricedGrid, stems: Prefixes) -> Indices | None:
+    """`[n]` the cheapest choices on any of the whole stems of a floored grid; None if they do not fit the budget."""
+    if not stems.bound.size or stems.bound.max() < 0:
+        return None
+    return priced.choices(stems.levels[int(stems.bound.argmax())])

@@ -47,7 +47,7 @@ def dual_prices(grid: Grid, budget: float, levels: Levels, guess: float) -> tupl
     low, high = np.full(len(levels), guess / 64), np.full(len(levels), guess * 64)
     price, bound = np.full(len(levels), guess), np.full(len(levels), np.inf)
     for _ in range(PROBES):
-        middle = np.sqrt(low * high)
+        middle = np.sqrt(low) * np.sqrt(high)
         gain, cost = options.best(middle)
         found = middle * left + gain
         price, bound = np.where(found < bound, middle, price), np.minimum(found, bound)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rheostat.errors import InfeasibleError, SettingsError, unknown_name
 from rheostat.share.checking import SCHEMA
-from rheostat.share.plan import AppPlan, Plan, Workload, read_workload
+from rheostat.share.plan import AppPlan, Plan, Workload, read_plan, read_workload
 from rheostat.share.scheduler.choices import Choices, Sharing, choices_of, restricted
 from rheostat.share.scheduler.exact import SLACK, Clock, Found, best_minimum, best_sum, cheapest
 from rheostat.share.scheduler.greedy import legacy_greedy
@@ -31,12 +31,13 @@ def plan(
     solver: Solver = "exact",
     time_limit: float | None = None,
     gap: float = 0.0,
-    previous: Plan | None = None,
+    previous: Plan | Mapping[str, Any] | Path | str | None = None,
 ) -> Plan:
     """Choose branch point, rate and votes of every app, for the best F1 that the budget can carry.
 
-    The plan is optimal (to 1e-9), and proven to be, unless a limit is given and met: then it is the best one found, and
-    `bound` says what no plan exceeds. The same call gives the same plan, but where a time limit ends it.
+    The plan is optimal (to 5e-8), and proven to be, unless a limit is met: one that is given, or that of memory. Then
+    it is the best one found, and `bound` says what no plan exceeds. The same call gives the same plan, but where time
+    ended it.
 
     Args:
         workload: The apps and the box: read and checked, or a mapping or JSON file of the same form.
@@ -46,10 +47,11 @@ def plan(
         sharing: Which branch points are allowed: `any`, or a baseline: `head`, `max`, `none` (see `restricted`).
         solver: `exact`, or `legacy-greedy`: the rule of the published schedules, which knows only the mean and may lie
             above the budget.
-        time_limit: Seconds after which the best plan found so far is returned, > 0; None = until it is proven.
-        gap: Stop as soon as no plan can be better by more than this, in F1, >= 0.
-        previous: A plan to start from: of this workload at another budget, or of one with other apps. It saves time,
-            and an app keeps what it has where nothing is better.
+        time_limit: Seconds after which, about, the best plan found so far is returned, > 0; None = until it is proven.
+        gap: Stop as soon as no plan can have a mean F1 better by more than this, >= 0. The smallest F1 is always exact.
+        previous: A plan to start from, in any of the forms of `workload`: of this workload at another budget, or of one
+            with other apps. It saves time where little has changed, and an app keeps what it has where nothing is
+            better.
 
     Raises:
         SettingsError: An argument or the workload is outside its range.
@@ -61,6 +63,8 @@ def plan(
     objective = workload.objective if objective is None else objective
     _check(budget, objective, solver, time_limit, gap)
     assert budget is not None
+    if previous is not None and not isinstance(previous, Plan):
+        previous = read_plan(previous)
     clock = Clock(time_limit)
     choices = choices_of(restricted(workload, sharing))
     task = _Task(workload, choices, budget, objective)
@@ -114,8 +118,10 @@ class _Task:
 
     def __init__(self, workload: Workload, choices: Choices, budget: float, objective: str) -> None:
         self.workload, self.choices, self.budget, self.objective = workload, choices, budget, objective
-        self.weight = np.array([app.weight for app in workload.apps])
-        share = (self.weight / self.weight.sum())[:, None, None]
+        weight = np.array([app.weight for app in workload.apps])
+        weight /= weight.max()  # the sum of huge ones would overflow
+        self.share = weight / weight.sum()
+        share = self.share[:, None, None]
         on_offer = np.isfinite(choices.f1)
         self.layer_cost = np.asarray(workload.layer_cost)
         self.f1 = choices.grid(self.layer_cost, choices.f1)
@@ -131,7 +137,7 @@ class _Task:
             enough = math.ceil(least * 1e4) / 1e4
             raise InfeasibleError(
                 f"budget is {self.budget:g}: must be at least {enough:.4f}, the cost of the cheapest plan of "
-                f"{_counted(len(self.weight), 'app')}; raise it, offer lower rates in fps, or leave apps out",
+                f"{_counted(len(self.share), 'app')}; raise it, offer lower rates in fps, or leave apps out",
                 least=enough,
             )
 
@@ -158,7 +164,7 @@ class _Task:
         """`[n]` what apps had in an earlier plan; one that is new, or whose choice is gone, gets the cheapest one."""
         had = {app.name: app for app in previous.apps}
         choice = (
-            np.where(np.isfinite(self.f1.value), self.f1.own_cost, np.inf).reshape(len(self.weight), -1).argmin(axis=1)
+            np.where(np.isfinite(self.f1.value), self.f1.own_cost, np.inf).reshape(len(self.share), -1).argmin(axis=1)
         )
         for i, app in enumerate(self.workload.apps):
             old = had.get(app.name)
@@ -182,8 +188,8 @@ class _Task:
             AppPlan(name=app.name, frozen=k, fps=f, votes=v or None, f1=a, recall=r, precision=p)
             for app, k, f, v, a, r, p in zip(self.workload.apps, frozen, fps, votes, f1, recall, precision, strict=True)
         )
-        mean = min(float(f1 @ self.weight / self.weight.sum()), 1.0)
-        least = float(f1[self.weight > 0].min())
+        mean = min(float(f1 @ self.share), 1.0)
+        least = float(f1[self.share > 0].min())
         return Plan(
             schema=SCHEMA,
             mean_f1=mean,
