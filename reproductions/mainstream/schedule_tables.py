@@ -132,7 +132,8 @@ def gap_findings(record: Record) -> str:
     unproven = sum(row["unproven"] for row in rows)
     plans = sum(row["cell"]["workloads"] * len(row["exact"]) for row in rows)
     return listed(
-        f"Claimed: within 0.89 % of optimal, a mean over 4,800 workloads of 2 to 10 apps (48 of our 54 cells; which, is not said). Ours, over "
+        "Claimed: within 0.89 % of optimal, a mean over 4,800 workloads of 2 to 10 apps (48 of our 54 cells; which, is "
+        f"not said). Ours, over "
         f"{sum(row['cell']['workloads'] for row in few):,}, of 2 to 10 apps at all budgets: mean "
         f"{_mean_gap(few):.2%}, largest {_largest_gap(few):.1%}. With 1 to 30 apps: mean {_mean_gap(rows):.2%}, "
         f"largest {_largest_gap(rows):.1%}.",
