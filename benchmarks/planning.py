@@ -203,7 +203,7 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
     ]
     for row in record["large"]:
         low, high = min(row["seconds"]), max(row["seconds"])
-        gap = "none" if row["gap"] <= 1e-9 else f"{row['gap']:.1e}"
+        gap = "none" if row["gap"] <= 1e-7 else f"{row['gap']:.1e}"
         large.append(f"| {row['apps']:,} | {row['budget']:,.0f} | {low:.2f} to {high:.2f} | {gap} |")
     warm = ["| change of 30 apps at budget 150 | anew | from the earlier plan |", "|---|---:|---:|"]
     warm += [f"| {row['change']} | {row['cold']:.3f} s | {row['warm']:.3f} s |" for row in record["warm"]]

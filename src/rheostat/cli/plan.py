@@ -53,7 +53,7 @@ def plan(
         float | None,
         typer.Option(help="Seconds per plan; then the best one found, with its bound.", show_default=False),
     ] = None,
-    gap: Annotated[float, typer.Option(help="Stop once no plan can be better by more F1 than this.")] = 0.0,
+    gap: Annotated[float, typer.Option(help="Stop once no plan can have a mean F1 better by more than this.")] = 0.0,
     previous: Annotated[
         Path | None, typer.Option(help="Plan to start from, of other apps or another budget.", show_default=False)
     ] = None,

@@ -80,7 +80,7 @@ class App(Entry):
 
     Attributes:
         event_seconds: Length of an event, above 0.
-        event_frequency: Share of windows that show an event, above 0 to 1.
+        event_frequency: Share of the time that events fill (in `published`: of windows that show one), above 0 to 1.
         weight: What its F1 counts in the mean, at least 0.
         votes: The counts of consecutive hits that a schedule may ask for; None = the model without voting.
     """
