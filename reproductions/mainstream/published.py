@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,28 +63,22 @@ def layer_cost(net: str = "mobilenets-224", vector: str = "layer_latency_normali
 
 
 @cache
-def _setups() -> dict[tuple[int, int], list[dict[str, str]]]:
-    found: dict[tuple[int, int], list[dict[str, str]]] = defaultdict(list)
+def setups(apps: int) -> list[list[dict[str, Any]]]:
+    """The apps of each of the 100 workloads of a number of apps behind Fig. 6 to 8, as `workload_of` takes them."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in table("setups_050318.csv"):
-        found[int(row["n_apps"]), int(row["setup_index"])].append(row)
-    return dict(found)
+        if int(row["n_apps"]) == apps:
+            drawn = {name: float(row[name]) for name in ("event_length_ms", "event_frequency", "correlation")}
+            found[int(row["setup_index"])].append({"app": row["app"], **drawn})
+    return [found[index] for index in sorted(found)]
 
 
 def workload(apps: int, index: int, fps: Sequence[float] = RATES) -> Workload:
     """One of the 100 workloads of a number of apps behind Fig. 6 to 8."""
-    drawn = [
-        {
-            "app": row["app"],
-            "event_length_ms": float(row["event_length_ms"]),
-            "event_frequency": float(row["event_frequency"]),
-            "correlation": float(row["correlation"]),
-        }
-        for row in _setups()[apps, index]
-    ]
-    return workload_of(drawn, STREAM_FPS, fps)
+    return workload_of(setups(apps)[index], STREAM_FPS, fps)
 
 
-def workload_of(apps: Sequence[dict[str, Any]], stream_fps: float, fps: Sequence[float]) -> Workload:
+def workload_of(apps: Sequence[Mapping[str, Any]], stream_fps: float, fps: Sequence[float]) -> Workload:
     """A workload of apps with the packages of the spring of 2018."""
     return read_workload(
         {

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reproductions.mainstream.correlation import events as pedestrian_events
 from rheostat.errors import DataError, SettingsError
 from rheostat.share.events import CorrelationByLag, at_rates, correlation_by_lag, correlation_of, pooled_correlation
 from rheostat.share.plan import App
-from tests.share.events.published import pedestrian_events
 
 some_events = st.lists(st.lists(st.booleans(), max_size=12), min_size=1, max_size=5).filter(lambda e: any(map(len, e)))
 

@@ -5,18 +5,18 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from reproductions.mainstream.published import document, table
 from rheostat.share.events import detection, miss_of_all, sample_counts
-from tests.share.events.published import read_csv, read_json
 
 
 def test_published_reproduces_every_schedule_of_the_regression_test() -> None:
     """All 70 of them in the order in which the apps are listed, to the six decimals that were printed."""
     curves = {
         (row["app"], int(row["num_frozen"])): (float(row["p_hit_pareto"]), float(row["p_false_pos_pareto"]))
-        for row in read_csv("mpackages.csv")
+        for row in table("mpackages.csv")
     }
     checked: dict[str, int] = defaultdict(int)
-    for setup in read_json("regtest_5fps_budget100.json")["setups"]:
+    for setup in document("regtest_5fps_budget100.json")["setups"]:
         apps = setup["apps"]
         for scheduler, schedule in setup["expected"].items():
             p, g = np.array([curves[a["app"], k] for a, k in zip(apps, schedule["frozen"], strict=True)]).T
@@ -38,10 +38,10 @@ def test_published_reproduces_every_row_of_x_voting() -> None:
     """All 418 rows of Fig. 9 and its neighbours, to the four decimals that were printed."""
     curves = {
         (row["app"], row["num_frozen"]): (float(row["p_hit"]), float(row["p_false_pos"]))
-        for row in read_csv("mpackages_feb2018_xvoting.csv")
+        for row in table("mpackages_feb2018_xvoting.csv")
     }
-    app = read_json("app_params.json")["single_app_defaults"]
-    rows = read_csv("fig9_xvoting.csv")
+    app = document("app_params.json")["single_app_defaults"]
+    rows = table("fig9_xvoting.csv")
     assert len(rows) == 418
     for row in rows:
         name = row["dataset"]
@@ -66,7 +66,7 @@ HITS = {286: 265, 77: 41, 92: 69, 437: 437, 274: 244, 255: 255, 251: 251, 153: 1
 
 
 def fig5_curve(name: str) -> np.ndarray:
-    rows = [row for row in read_csv("fig5_recall_vs_stride.csv") if (row["dataset"], row["curve"]) == ("train", name)]
+    rows = [row for row in table("fig5_recall_vs_stride.csv") if (row["dataset"], row["curve"]) == ("train", name)]
     return np.array([float(r["recall"]) for r in sorted(rows, key=lambda r: float(r["stride_frames"]))])
 
 
@@ -81,7 +81,7 @@ def fig5_foretold(correlation_of_hit: str) -> np.ndarray:
 
 
 def test_the_events_of_fig_5_are_those_listed() -> None:
-    parameters = read_json("app_params.json")
+    parameters = document("app_params.json")
     assert sorted(HITS) == sorted(parameters["event_lengths_frames"]["train_fig5"])
     accuracy = parameters["fig5_constants"]["train_inception_313"]["accuracy"]
     assert sum(HITS.values()) / sum(HITS) == pytest.approx(accuracy, abs=1e-5)

@@ -6,10 +6,11 @@ import highspy
 import numpy as np
 import pytest
 
+from reproductions.mainstream.published import setups
 from rheostat.share.plan import Plan, Workload
 from rheostat.share.scheduler import plan
 from tests.share.scheduler.oracle import cost_of, f1_by_choice
-from tests.share.scheduler.published import of_apps, setups
+from tests.share.scheduler.published import of_apps
 
 SECONDS = 20  # per solve; an instance takes about one
 EQUAL = 1e-7  # F1; HiGHS solves to 1e-9

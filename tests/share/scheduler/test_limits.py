@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from reproductions.mainstream.published import setups
 from rheostat.share.plan import Plan, Workload, read_workload
 from rheostat.share.scheduler import plan, planner
 from tests.share.scheduler.oracle import all_plans, cost_of
-from tests.share.scheduler.published import of_apps, setups
+from tests.share.scheduler.published import of_apps
 from tests.share.workloads import app, branch_point
 from tests.share.workloads import workload as workload_of
 

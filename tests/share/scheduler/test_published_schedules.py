@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from reproductions.mainstream.published import document, setups, table
 from rheostat.share.plan import Plan
 from rheostat.share.scheduler import plan
-from tests.share.events.published import read_csv, read_json
-from tests.share.scheduler.published import SHARING, TENTHS, of_apps, of_x_voting, setups
+from tests.share.scheduler.published import SHARING, TENTHS, of_apps, of_x_voting
 
 CELLS = {  # apps, budget, mode: all 100 workloads of each
     (1, 50, "mainstream"),
@@ -22,7 +22,7 @@ CELLS = {  # apps, budget, mode: all 100 workloads of each
     (25, 50, "maxsharing"),
 }
 FIGURES = ("mean_f1", "mean_recall", "mean_precision", "mean_fps")
-ROWS = [row for row in read_csv("fig6_7_8_means.csv") if (int(row["n_apps"]), int(row["budget"]), row["mode"]) in CELLS]
+ROWS = [row for row in table("fig6_7_8_means.csv") if (int(row["n_apps"]), int(row["budget"]), row["mode"]) in CELLS]
 
 
 def figures_of(found: Plan) -> list[float]:
@@ -55,7 +55,7 @@ def test_the_greedy_rule_starts_above_the_budget_where_that_is_too_small() -> No
 
 
 @pytest.mark.parametrize(
-    "setup", read_json("regtest_5fps_budget100.json")["setups"], ids=lambda setup: setup["setup_id"]
+    "setup", document("regtest_5fps_budget100.json")["setups"], ids=lambda setup: setup["setup_id"]
 )
 def test_the_optimum_is_that_of_the_published_search(setup: dict) -> None:
     """To the six digits that were printed; and no published scheduler is better."""
@@ -107,7 +107,7 @@ AGREEING = [
 
 @pytest.mark.parametrize(("app", "votes", "apps"), AGREEING)
 def test_x_voting_is_planned_as_published_while_the_budget_is_ample(app: str, votes: int, apps: int) -> None:
-    rows = read_csv("fig9_xvoting.csv")
+    rows = table("fig9_xvoting.csv")
     row = next(r for r in rows if (r["dataset"], int(r["x_vote"]), int(r["n_apps"])) == (app, votes, apps))
     found = plan(of_x_voting(app, apps, votes), solver="legacy-greedy")
     _, recall, precision, _ = figures_of(found)

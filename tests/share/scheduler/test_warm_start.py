@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reproductions.mainstream.published import setups
 from rheostat.errors import InfeasibleError, SettingsError
 from rheostat.share.plan import Plan, Workload, read_workload
 from rheostat.share.scheduler import curve, plan, planner
 from tests.share.scheduler.oracle import all_plans, budgets, workloads
-from tests.share.scheduler.published import of_apps, setups
+from tests.share.scheduler.published import of_apps
 from tests.share.workloads import app, branch_point
 from tests.share.workloads import workload as workload_of
 
