@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from reproductions.mainstream import plots, schedule_tables, tables
 from reproductions.mainstream.tables import Record
+from rheostat.figures import svg
 
 _PIECES = {**tables.PIECES, **schedule_tables.PIECES}
 
@@ -19,4 +20,4 @@ def piece(record: Record, name: str) -> str:
 
 def plots_of(record: Record) -> Mapping[str, str]:
     """All plots of a record by name, each an SVG document."""
-    return {name: plots.svg(draw(record)) for name, draw in plots.PLOTS.get(record["figure"], {}).items()}
+    return {name: svg(draw(record)) for name, draw in plots.PLOTS.get(record["figure"], {}).items()}

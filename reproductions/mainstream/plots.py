@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,34 +14,20 @@ from reproductions.mainstream.schedule_tables import by_cell
 from reproductions.mainstream.schedules import APPS, BUDGET
 from reproductions.mainstream.tables import Record
 from reproductions.mainstream.voting import FREE
+from rheostat.figures import INK, dress
 
-_INK, _GRID, _GREY = "#1c2733", "#e4e8ec", "#5b6773"
+_GREY = "#5b6773"
 # Okabe and Ito's colours, which people with any colour vision tell apart
 _BLUE, _RED, _GREEN, _AMBER, _PINK, _SKY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9"
 _MARKS = ("o", "s", "^", "D", "v", "P")
-
-
-def svg(figure: Figure) -> str:
-    """The same document for the same figure: without a date or random identifiers."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "rheostat", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
 
 
 def _canvas(titles: Sequence[str], height: float = 3.9, *, share_y: bool = True) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(9.0 if len(titles) > 1 else 7.4, height), layout="constrained")
     panels = list(np.ravel(figure.subplots(1, len(titles), sharey=share_y)))
     for axes, title in zip(panels, titles, strict=True):
-        axes.set_title(title, loc="left", color=_INK, fontsize=11)
-        axes.grid(color=_GRID, lw=0.8)
-        axes.set_axisbelow(True)
-        for side in axes.spines:
-            axes.spines[side].set_visible(side in ("left", "bottom"))
-            axes.spines[side].set_color(_GRID)
-        axes.tick_params(colors=_INK, length=0, labelsize=9)
-        axes.xaxis.label.set_color(_INK)
-        axes.yaxis.label.set_color(_INK)
+        axes.set_title(title, loc="left", color=INK, fontsize=11)
+        dress(axes)
     return figure, panels
 
 
@@ -70,7 +54,7 @@ def recall(record: Record) -> Figure:
         axes.plot(
             measured["strides"],
             measured["curves"]["measured"],
-            color=_INK,
+            color=INK,
             lw=1.2,
             ls=(0, (3, 2)),
             label="measured, published",
@@ -199,7 +183,7 @@ def votes(record: Record) -> Figure:
     styles = {1: (_GREY, "o"), 3: (_BLUE, "s"), 5: (_RED, "^"), 7: (_GREEN, "D")}
     for axes, name in zip(panels, sets, strict=True):
         rows = {row["cell"]["votes"]: row for row in record["rows"] if row["cell"]["dataset"] == name}
-        axes.plot(rows[FREE]["apps"], rows[FREE]["exact"]["mean_f1"], color=_INK, lw=2.4, label="optimal, votes chosen")
+        axes.plot(rows[FREE]["apps"], rows[FREE]["exact"]["mean_f1"], color=INK, lw=2.4, label="optimal, votes chosen")
         for number, (colour, mark) in styles.items():
             row = rows[number]
             label = "1 vote" if number == 1 else f"{number} votes"

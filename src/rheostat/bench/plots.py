@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from rheostat.bench.compare import CONTROL, DECAYED, PLAIN, curve_of
+from rheostat.figures import INK, dress, svg
 
-_INK = "#1c2733"
-_GRID = "#e4e8ec"
 _FIXED = {PLAIN: "#5b6773", DECAYED: "#2b7bba", "selective-backprop": "#d1495b", CONTROL: "#e2a03f"}
 _FURTHER = ("#3d8c6f", "#7b5ea7", "#00798c", "#8d6a4f")
 
@@ -21,9 +19,9 @@ _FURTHER = ("#3d8c6f", "#7b5ea7", "#00798c", "#8d6a4f")
 def plots_of(record: dict[str, Any]) -> dict[str, str]:
     """All three plots of a comparison by name, each an SVG document."""
     return {
-        "error-against-backwards": _svg(_error_against(record, "backwards", "backwards (examples trained on)")),
-        "error-against-seconds": _svg(_error_against(record, "cpu_seconds", "processor seconds, evaluation left out")),
-        "kept-share": _svg(_kept_share(record)),
+        "error-against-backwards": svg(_error_against(record, "backwards", "backwards (examples trained on)")),
+        "error-against-seconds": svg(_error_against(record, "cpu_seconds", "processor seconds, evaluation left out")),
+        "kept-share": svg(_kept_share(record)),
     }
 
 
@@ -48,7 +46,7 @@ def _error_against(record: dict[str, Any], axis: str, label: str) -> Figure:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.set_xlabel(label)
-    axes.set_title(f"Test error, mean and range of {len(record['seeds'])} seeds", loc="left", color=_INK, fontsize=11)
+    axes.set_title(f"Test error, mean and range of {len(record['seeds'])} seeds", loc="left", color=INK, fontsize=11)
     _label_ends(figure, axes, record, ends)
     return figure
 
@@ -70,7 +68,7 @@ def _kept_share(record: dict[str, Any]) -> Figure:
     axes.set_xlim(0, None)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
     axes.set_xlabel("epoch of candidates")
-    axes.set_title("Share of the candidates that is trained on", loc="left", color=_INK, fontsize=11)
+    axes.set_title("Share of the candidates that is trained on", loc="left", color=INK, fontsize=11)
     _label_ends(figure, axes, record, ends)
     return figure
 
@@ -78,14 +76,7 @@ def _kept_share(record: dict[str, Any]) -> Figure:
 def _canvas() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.4, 3.9), layout="constrained")
     axes = figure.subplots()
-    axes.grid(color=_GRID, lw=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_GRID)
-    axes.tick_params(colors=_INK, length=0, labelsize=9)
-    axes.xaxis.label.set_color(_INK)
+    dress(axes)
     return figure, axes
 
 
@@ -125,13 +116,3 @@ def _short(value: float, _: Any) -> str:
     if value >= 1e6:
         return f"{value / 1e6:g} M"
     return f"{value / 1e3:g} k" if value >= 1e4 else f"{value:g}"
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    # no date and no random identifiers: the same record gives the same file
-    import matplotlib as mpl
-
-    with mpl.rc_context({"svg.hashsalt": "rheostat", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()

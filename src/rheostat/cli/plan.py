@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,7 +86,7 @@ def plan(
         "previous": None if previous is None else read_plan(previous),
     }
     try:
-        with _told(shown=not as_json_):
+        with err.status("planning") if err.is_terminal and not as_json_ else nullcontext():
             found = curve(asked, budgets, sharing=sharing, **options)
             beside, refused = _beside(asked, budgets, sharing, options) if baselines else ({}, {})
     except KeyboardInterrupt:
@@ -156,13 +156,6 @@ def _beside(
             except InfeasibleError as error:
                 refused[name] = f"does not fit: the cheapest such plan costs {error.least:.2f}"
     return plans, refused
-
-
-@contextmanager
-def _told(*, shown: bool) -> Iterator[None]:
-    """Say on a terminal that there is work going on."""
-    with err.status("planning") if shown and err.is_terminal else nullcontext():
-        yield
 
 
 def _as_one(

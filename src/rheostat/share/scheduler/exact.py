@@ -72,9 +72,9 @@ class Found:
         """Whether no plan is better by more than `TOLERANCE`."""
         return self.bound - self.value <= TOLERANCE + SAME
 
-    def offer(self, choice: Indices | None, value: float) -> None:
+    def offer(self, choice: Indices, value: float) -> None:
         """Take a plan if it is better."""
-        if choice is not None and value > self.value:
+        if value > self.value:
             self.choice, self.value = choice, value
 
 
