@@ -1,0 +1,1 @@
+"""The package of an app: what M-Trainer makes and a node reads."""
