@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rheostat.errors import SettingsError
-from rheostat.share.tree import Segment, branch_cost, cost_shares, grow, plan_cost, segments, stem_cost, stem_rates
+from rheostat.share.tree import (
+    Segment,
+    branch_cost,
+    cost_shares,
+    grow,
+    plan_cost,
+    segments,
+    stem_cost,
+    stem_rates,
+    total_cost,
+    total_shares,
+)
 from tests.share.workloads import pair
 
 COSTS = [4.0, 3.0, 2.0, 1.0]
@@ -174,3 +185,15 @@ def test_a_plan_of_another_workload_is_refused() -> None:
         grow(workload, pair([1, 1], [1, 1], COSTS)[1])
     with pytest.raises(SettingsError, match="'app-0' of the plan has 5 frozen layers and the workload 4"):
         segments(workload, pair([5], [1], [1.0] * 6)[1])
+
+
+def test_pictures_are_paid_once_at_the_highest_rate() -> None:
+    workload, plan = pair((0, 2, 4), (2, 5, 1))
+    pictured = workload.model_copy(update={"picture_cost": 3.0})
+    first, *others = segments(pictured, plan)
+    assert first == Segment(0, 0, 5.0, ("app-0", "app-1", "app-2"), None, 15.0)
+    assert tuple(others) == segments(workload, plan)
+    assert total_cost(pictured, plan.apps) == total_cost(workload, plan.apps) + 15
+    # 1 fps by three apps, the next by two, the last three by the fastest alone
+    extra = total_shares(pictured, plan.apps) - total_shares(workload, plan.apps)
+    np.testing.assert_allclose(extra, [3 * (1 / 3 + 1 / 2), 3 * (1 / 3 + 1 / 2 + 3), 3 / 3])

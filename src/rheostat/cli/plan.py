@@ -24,7 +24,7 @@ from rheostat.share.picture import draw_svg, draw_text
 from rheostat.share.plan import Plan, Workload, as_json, read_plan, read_workload, write
 from rheostat.share.rows import short
 from rheostat.share.scheduler import BASELINES, curve
-from rheostat.share.tree import cost_shares
+from rheostat.share.tree import total_shares
 
 commands = typer.Typer()
 MOST_BUDGETS = 1000
@@ -183,7 +183,7 @@ def _print_plan(workload: Workload, plan: Plan, *, tree: bool) -> None:
     table.add_column("app", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True, min_width=max(len(name), 5))
-    shares = cost_shares(workload.layer_cost, [app.frozen for app in plan.apps], [app.fps for app in plan.apps])
+    shares = total_shares(workload, plan.apps)
     for app, share in zip(plan.apps, shares, strict=True):
         table.add_row(
             escape(short(app.name, min(max(8, room), LONGEST_NAME), "\u2026").rstrip()),

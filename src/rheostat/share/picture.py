@@ -61,6 +61,8 @@ class TextPicture:
         yield Text(spending(self.plan))
         rows = rows_of(self.tree.branches)
         yield line("", "", "layers", *columns_of(chain(*rows.values())), style="dim")
+        if drawn := self.tree.pictures:
+            yield line(along, "pictures", "none", f"{drawn.fps:g}", "", "", amount(drawn.cost), style="bold")
         segments = {segment.end: segment for segment in self.tree.stem}
         for branch in self.tree.branches:
             if segment := segments.get(branch.frozen):
@@ -95,7 +97,10 @@ def draw_svg(workload: Workload, plan: Plan) -> str:
     _add(svg, "rect", width=_WIDTH, height=height, fill="#ffffff")
     _write(svg, _LEFT, 30, f"{headline(plan)}; {spending(plan)}", font_size=16, font_weight="bold")
     way = f"stream of {workload.stream_fps:g} fps, from left to right through the layers of the base"
-    _write(svg, _LEFT, 50, f"{way}; above the stem its rate and cost, under a joint the layers before it", fill=_FAINT)
+    drawn = tree.pictures
+    pictures = "" if drawn is None else f"; pictures at {drawn.fps:g} fps cost {amount(drawn.cost)}"
+    said = f"{way}; above the stem its rate and cost, under a joint the layers before it{pictures}"
+    _write(svg, _LEFT, 50, said, fill=_FAINT)
     _write(svg, _RIGHT + 16, _TOP + 4, "app", fill=_FAINT)
     for name, right in zip(columns_of(chain(*rows.values())), _COLUMNS, strict=True):
         _write(svg, right, _TOP + 4, name, text_anchor="end", fill=_FAINT)

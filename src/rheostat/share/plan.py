@@ -36,6 +36,9 @@ _PerRate = Annotated[tuple[Share, ...], Tag("<number>")] | Annotated[tuple[tuple
 Measured = Annotated[_PerRate, Discriminator(form), from_numpy]
 
 
+EventModel = Literal["published", "paper", "profiled"]
+
+
 class BranchPoint(Entry):
     """A head of an app: what it gets right when the first `frozen` layers are the shared base's.
 
@@ -119,6 +122,8 @@ class Workload(Entry):
         stream_fps: Frames per second that the camera gives.
         fps: Rates that a schedule may choose from, increasing, none above `stream_fps`.
         layer_cost: [L] compute per frame of each layer of the base, in the unit of `budget` for one frame per second.
+        picture_cost: The same of what is done with a frame before the first layer (it is resized, say), once for all
+            apps that look at it.
         budget: Compute per second of stream, above 0; None = to be given with the command.
         head: Layers before the network's head, the part that is retrained anyway: where the baseline that shares all
             but the head cuts (an app that has no branch point there or before: at its first). None = at every
@@ -128,8 +133,9 @@ class Workload(Entry):
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
     stream_fps: AboveZero
     fps: Annotated[tuple[AboveZero, ...], from_numpy] = Field(min_length=1)
-    event_model: Literal["published", "paper", "profiled"] = "published"
+    event_model: EventModel = "published"
     layer_cost: Annotated[tuple[AtLeastZero, ...], from_numpy] = Field(min_length=1)
+    picture_cost: AtLeastZero = 0.0
     budget: AboveZero | None = None
     objective: Literal["mean", "min"] = "mean"
     head: Count | None = None
@@ -175,6 +181,22 @@ class AppPlan(Entry):
     precision: Share
 
 
+class Deployment(Entry):
+    """Where a node finds what a plan was made of, so that it can carry it out and plan anew.
+
+    Attributes:
+        base: Folder of the base, and `packages`, folders of the apps by their names: absolute, or from the folder that
+            the plan is in.
+        stream_fps, fps, event_model: As in the workload.
+    """
+
+    base: Name
+    packages: dict[Name, Name] = Field(min_length=1)
+    stream_fps: AboveZero
+    fps: tuple[AboveZero, ...] = Field(min_length=1)
+    event_model: EventModel = "paper"
+
+
 class Plan(Entry):
     """A schedule: what every app gets, what it costs, and how good it can be at best.
 
@@ -184,6 +206,7 @@ class Plan(Entry):
         bound: No schedule has a higher value of the objective, in [0, 1]; `optimal` = this one reaches it.
         seconds: Time the scheduler took.
         sharing: Which stems were allowed: none, max, head or any.
+        deployment: What a node needs; None if the plan was made from a workload instead of packages.
     """
 
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
@@ -198,6 +221,7 @@ class Plan(Entry):
     objective: str = "mean"
     solver: str = ""
     sharing: str = "any"
+    deployment: Deployment | None = None
 
     @checked(mode="after")
     def _agree(self) -> Self:
@@ -226,7 +250,8 @@ def read_plan(source: Path | str | Mapping[str, Any]) -> Plan:
 def as_json(document: Workload | Plan) -> dict[str, Any]:
     """Give the JSON object that `read_workload` or `read_plan` reads back as an equal document."""
     # a branch point that was not measured has no tables; an app of a plan without votes says so
-    return document.model_dump(mode="json", by_alias=True, exclude_none=isinstance(document, Workload))
+    values = document.model_dump(mode="json", by_alias=True, exclude_none=isinstance(document, Workload))
+    return {name: value for name, value in values.items() if (name, value) != ("deployment", None)}
 
 
 def write(path: Path, document: Workload | Plan) -> None:

@@ -51,6 +51,31 @@ def plan_cost(layer_cost: ArrayLike, frozen: ArrayLike, fps: ArrayLike) -> float
     return stem_cost(layer_cost, frozen, fps) + float(branch_cost(layer_cost, frozen, fps).sum())
 
 
+def with_picture_layer(workload: Workload) -> Workload:
+    """The same workload with `picture_cost` as a layer before all others, which every app shares with all others."""
+    apps = tuple(
+        app.model_copy(
+            update={"branch_points": tuple(p.model_copy(update={"frozen": p.frozen + 1}) for p in app.branch_points)}
+        )
+        for app in workload.apps
+    )
+    head = None if workload.head is None else workload.head + 1
+    costs = (workload.picture_cost, *workload.layer_cost)
+    return workload.model_copy(update={"layer_cost": costs, "picture_cost": 0.0, "head": head, "apps": apps})
+
+
+def total_cost(workload: Workload, apps: Sequence[AppPlan]) -> float:
+    """Cost of a schedule with all that its workload knows of: `plan_cost`, and the pictures at the highest rate."""
+    frozen, fps = [app.frozen for app in apps], [app.fps for app in apps]
+    return plan_cost(workload.layer_cost, frozen, fps) + workload.picture_cost * max(fps)
+
+
+def total_shares(workload: Workload, apps: Sequence[AppPlan]) -> Floats:
+    """Cost [n] that each app answers for (see `cost_shares`); they sum to `total_cost`."""
+    costs = (workload.picture_cost, *workload.layer_cost)
+    return cost_shares(costs, [app.frozen + 1 for app in apps], [app.fps for app in apps])
+
+
 def cost_shares(layer_cost: ArrayLike, frozen: ArrayLike, fps: ArrayLike) -> Floats:
     """Cost [n] that each app answers for; they sum to `plan_cost`.
 
@@ -117,11 +142,13 @@ class Tree:
 
     Attributes:
         layers: Number of layers of the base.
+        pictures: What is done with a frame before the first layer, as a segment of no layers; None if it costs nothing.
         stem: Segments from the input inwards, each starting where the last one ended; empty if nothing is shared.
         branches: By `frozen`, increasing; one ends at every segment of the stem, and one may lie at the input.
     """
 
     layers: int
+    pictures: Segment | None
     stem: tuple[Segment, ...]
     branches: tuple[Branch, ...]
 
@@ -143,11 +170,11 @@ def grow(workload: Workload, plan: Plan) -> Tree:
     for cut in cuts:
         apps = tuple(app for app in plan.apps if app.frozen == cut)
         branches.append(Branch(cut, apps, tuple(_segment(costs, cut, len(costs), [app], own=True) for app in apps)))
-    return Tree(len(costs), stem, tuple(branches))
+    return Tree(len(costs), _pictures(workload, plan), stem, tuple(branches))
 
 
 def segments(workload: Workload, plan: Plan) -> tuple[Segment, ...]:
-    """List what has to run: the stem from the input inwards, then each app's own part. Their costs sum to `plan_cost`.
+    """List what has to run: pictures, the stem inwards, each app's own part. Their costs sum to `total_cost`.
 
     An app that shares all layers has an own part of no layers, at no cost.
 
@@ -155,13 +182,21 @@ def segments(workload: Workload, plan: Plan) -> tuple[Segment, ...]:
         SettingsError: The plan is not one for this workload.
     """
     tree = grow(workload, plan)
-    return (*tree.stem, *(segment for branch in tree.branches for segment in branch.segments))
+    pictures = () if tree.pictures is None else (tree.pictures,)
+    return (*pictures, *tree.stem, *(segment for branch in tree.branches for segment in branch.segments))
 
 
 def _segment(costs: Floats, start: int, end: int, apps: Sequence[AppPlan], *, own: bool) -> Segment:
     fps = max(app.fps for app in apps)
     names = tuple(app.name for app in apps)
     return Segment(start, end, fps, names, names[0] if own else None, fps * float(costs[start:end].sum()))
+
+
+def _pictures(workload: Workload, plan: Plan) -> Segment | None:
+    if not workload.picture_cost:
+        return None
+    fps = max(app.fps for app in plan.apps)
+    return Segment(0, 0, fps, tuple(app.name for app in plan.apps), None, fps * workload.picture_cost)
 
 
 def _belongs(workload: Workload, plan: Plan) -> None:

@@ -79,6 +79,8 @@ def all_plans(workload: Workload) -> AllPlans:
     for j, of_layer in enumerate(layer_cost):  # the stem: each layer at the highest rate of those that share it
         rates = [np.array([fps if frozen > j else 0.0 for frozen, fps in table]) for table in tables]
         cost = cost + of_layer * functools.reduce(np.maximum.outer, rates)
+    every_rate = [np.array([fps for _, fps in table]) for table in tables]  # of pictures, all apps share all of them
+    cost = cost + workload.picture_cost * functools.reduce(np.maximum.outer, every_rate)
     f1 = [np.array(list(table.values())) for table in tables]
     mean = functools.reduce(np.add.outer, [w / weight.sum() * v for w, v in zip(weight, f1, strict=True)])
     counted = [v if w > 0 else np.full(v.shape, np.inf) for w, v in zip(weight, f1, strict=True)]
@@ -91,7 +93,8 @@ def _along(values: Floats, axis: int, axes: int) -> Floats:
 
 def cost_of(workload: Workload, plan: Plan) -> float:
     """Cost of a plan, whose apps are in the order of the workload."""
-    return plan_cost(workload.layer_cost, [app.frozen for app in plan.apps], [app.fps for app in plan.apps])
+    frozen, fps = [app.frozen for app in plan.apps], [app.fps for app in plan.apps]
+    return plan_cost(workload.layer_cost, frozen, fps) + workload.picture_cost * max(fps)
 
 
 def choices_of_grid(grid: Grid) -> list[NDArray[np.intp]]:
@@ -145,6 +148,7 @@ def workloads(draw: st.DrawFn, most: int = 4) -> Workload:
             "stream_fps": 10,
             "fps": sorted(draw(st.sets(st.sampled_from(RATES), min_size=1, max_size=4))),
             "layer_cost": layers,
+            "picture_cost": draw(st.sampled_from([0.0, 0.0, 0.4, 3.0])),
             "event_model": draw(st.sampled_from(["published", "paper"])),
             "head": draw(st.none() | st.integers(0, len(layers))),
             "apps": apps,

@@ -12,11 +12,11 @@ import numpy as np
 from rheostat.errors import InfeasibleError, SettingsError, unknown_name
 from rheostat.share.checking import SCHEMA
 from rheostat.share.plan import AppPlan, Plan, Workload, read_plan, read_workload
-from rheostat.share.scheduler.choices import Choices, Sharing, choices_of, restricted
+from rheostat.share.scheduler.choices import Sharing, choices_of, restricted
 from rheostat.share.scheduler.exact import SLACK, Clock, Found, best_minimum, best_sum, cheapest
 from rheostat.share.scheduler.greedy import legacy_greedy
 from rheostat.share.scheduler.stems import Indices
-from rheostat.share.tree import plan_cost
+from rheostat.share.tree import total_cost, with_picture_layer
 
 Solver = Literal["exact", "legacy-greedy"]
 SOLVERS: tuple[str, ...] = get_args(Solver)
@@ -66,14 +66,15 @@ def plan(
     if previous is not None and not isinstance(previous, Plan):
         previous = read_plan(previous)
     clock = Clock(time_limit)
-    choices = choices_of(restricted(workload, sharing))
-    task = _Task(workload, choices, budget, objective)
+    offered = restricted(workload, sharing)
+    added = int(workload.picture_cost > 0)
+    task = _Task(with_picture_layer(offered) if added else offered, budget, objective)
     if solver == "legacy-greedy":
         found, proven = task.greedy()
     else:
         task.must_fit()
-        found, proven = task.exact(clock, gap, None if previous is None else task.carried_over(previous))
-    return task.plan_of(found, proven=proven, sharing=sharing, solver=solver, seconds=clock.seconds)
+        found, proven = task.exact(clock, gap, None if previous is None else task.carried_over(previous, added))
+    return task.plan_of(found, workload, proven=proven, sharing=sharing, solver=solver, seconds=clock.seconds)
 
 
 def curve(
@@ -114,10 +115,11 @@ def curve(
 
 
 class _Task:
-    """One workload at one budget, as arrays; `n` apps, the choices of `Choices`."""
+    """One workload, its pictures a layer like any other, at one budget; as arrays: `n` apps, the choices of `Choices`."""
 
-    def __init__(self, workload: Workload, choices: Choices, budget: float, objective: str) -> None:
-        self.workload, self.choices, self.budget, self.objective = workload, choices, budget, objective
+    def __init__(self, workload: Workload, budget: float, objective: str) -> None:
+        self.workload, self.budget, self.objective = workload, budget, objective
+        self.choices = choices = choices_of(workload)
         weight = np.array([app.weight for app in workload.apps])
         weight /= weight.max()  # the sum of huge ones would overflow
         self.share = weight / weight.sum()
@@ -160,25 +162,29 @@ class _Task:
         found = Found(choice, value, float(highest.sum() if self.objective == "mean" else highest.min()))
         return found, found.proven and self.objective == "mean"
 
-    def carried_over(self, previous: Plan) -> Indices:
-        """`[n]` what apps had in an earlier plan; one that is new, or whose choice is gone, gets the cheapest one."""
+    def carried_over(self, previous: Plan, added: int) -> Indices:
+        """`[n]` what apps had in an earlier plan, of a workload with `added` layers less.
+
+        One that is new, or whose choice is gone, gets the cheapest one.
+        """
         had = {app.name: app for app in previous.apps}
         choice = (
             np.where(np.isfinite(self.f1.value), self.f1.own_cost, np.inf).reshape(len(self.share), -1).argmin(axis=1)
         )
         for i, app in enumerate(self.workload.apps):
             old = had.get(app.name)
-            at = None if old is None else self.choices.find(i, old.frozen, old.fps)
+            at = None if old is None else self.choices.find(i, old.frozen + added, old.fps)
             choice[i] = choice[i] if at is None else at
         return choice
 
-    def plan_of(self, found: Found, *, proven: bool, sharing: Sharing, solver: Solver, seconds: float) -> Plan:
-        """Write the choices out as a plan."""
+    def plan_of(self, found: Found, asked: Workload, *, proven: bool, sharing: Sharing, solver: Solver, seconds: float) -> Plan:
+        """Write the choices out as a plan of the workload that was asked for, which may lack the layer of pictures."""
         choice = found.choice
         assert choice is not None
         point, rate = np.divmod(choice, self.choices.rates.size)
         row = np.arange(choice.size)
-        frozen, fps = self.choices.frozen[point], self.choices.rates[rate]
+        added = len(self.layer_cost) - len(asked.layer_cost)
+        frozen, fps = self.choices.frozen[point] - added, self.choices.rates[rate]
         recall, precision, f1 = (
             np.clip(table[row, point, rate], 0.0, 1.0)
             for table in (self.choices.recall, self.choices.precision, self.choices.f1)
@@ -194,7 +200,7 @@ class _Task:
             schema=SCHEMA,
             mean_f1=mean,
             min_f1=least,
-            cost=plan_cost(self.layer_cost, frozen, fps),
+            cost=total_cost(asked, apps),
             budget=self.budget,
             optimal=proven,
             bound=min(max(found.bound, mean if self.objective == "mean" else least), 1.0),
