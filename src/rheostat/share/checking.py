@@ -101,13 +101,16 @@ def refuse(lines: Iterable[str]) -> None:
         raise PydanticCustomError("lines", "{said}", {"said": "; ".join(told), "lines": told})
 
 
-def read_document(kind: type[_Document], source: Path | str | Mapping[str, Any], noun: str) -> _Document:
+def read_document(
+    kind: type[_Document], source: Path | str | Mapping[str, Any], noun: str, *, versioned: bool = True
+) -> _Document:
     """Read a document from a file, or check a mapping.
 
     Args:
         kind: The model of the document.
         source: Path of a JSON file, or the content of one.
         noun: What the document is, for messages.
+        versioned: Whether it names its schema; a form that others defined does not.
 
     Raises:
         SettingsError: One line that names what is wrong, where, and what would be right; of many problems the first.
@@ -117,6 +120,17 @@ def read_document(kind: type[_Document], source: Path | str | Mapping[str, Any],
     else:
         place = f"{noun} file {source}"
         values = _parsed(Path(source), place)
+    if versioned:
+        _of_this_version(values, place)
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        lines = list(_in_words(error, values))
+        more = [f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else []
+        raise SettingsError(f"{place}: {'; '.join(lines[:_TOLD] + more)}") from None
+
+
+def _of_this_version(values: Mapping[str, Any], place: str) -> None:
     if "schema" not in values:
         raise SettingsError(f'{place}: schema is missing: write "schema": {SCHEMA}')
     if values["schema"] != SCHEMA or values["schema"] is True:
@@ -124,12 +138,6 @@ def read_document(kind: type[_Document], source: Path | str | Mapping[str, Any],
             f"{place}: schema is {shown(values['schema'])}: this version reads schema {SCHEMA}; "
             "a later version of Rheostat may read it"
         )
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        lines = list(_in_words(error, values))
-        more = [f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else []
-        raise SettingsError(f"{place}: {'; '.join(lines[:_TOLD] + more)}") from None
 
 
 def _parsed(path: Path, place: str) -> Mapping[str, Any]:
@@ -161,7 +169,7 @@ def _in_words(error: ValidationError, document: Mapping[str, Any]) -> Iterator[s
     for problem in problems:
         if problem["type"] == "missing" and problem["loc"] in slips:
             continue  # it is there, under a wrong name
-        if problem["type"] == "too_short" and len(problem["input"]) > 0:
+        if problem["type"] == "too_short" and len(problem["input"]) >= problem.get("ctx", {})["min_length"]:
             continue  # pydantic counts only the entries that are right
         words = _words(problem["loc"], document)
         if problem["type"] == "lines":
@@ -176,7 +184,9 @@ def _told(name: str, problem: ErrorDetails) -> str:
     if isinstance(problem["input"], _Slip):
         return f"unknown key {shown(name)}: did you mean {problem['input']!r}?"
     if problem["type"] == "too_short":
-        return f"{name} is empty: must have at least one entry"
+        least = problem.get("ctx", {})["min_length"]
+        had = f"has {len(problem['input'])}" if problem["input"] else "is empty"
+        return f"{name} {had}: must have at least {'one entry' if least == 1 else f'{least} entries'}"
     said = problem["msg"].removeprefix("Value error, ")
     must = _MUST.get(problem["type"], said[:1].lower() + said[1:]).format(**problem.get("ctx", {}))
     return f"{name} is {shown(problem['input'])}: {must}"

@@ -119,3 +119,55 @@ def test_settings_outside_their_range() -> None:
         replay(SAID, LABELS, stream_fps=10, fps=[1, 11], votes=[2, 0])
     with pytest.raises(SettingsError, match="unknown way to count alarms 'runs': did you mean run"):
         replay(SAID, LABELS, stream_fps=10, fps=5, alarms="runs")
+
+
+# --- several videos after one another
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    videos=st.lists(frames, min_size=1, max_size=4).filter(lambda v: any(label for one in v for _, label in one)),
+    alarms=st.sampled_from(["gap", "run"]),
+)
+def test_at_full_rate_several_videos_are_as_each_by_itself(videos: list[list[tuple[bool, bool]]], alarms: str) -> None:
+    said, labels = (np.array(column) for column in zip(*itertools.chain(*videos), strict=True))
+    boundaries = list(itertools.accumulate(len(video) for video in videos))[:-1]
+    found = replay(said, labels, stream_fps=7, fps=7, votes=2, alarms=alarms, boundaries=boundaries)
+    events = detected = false = 0
+    for video in videos:
+        for is_event, stretch in itertools.groupby(video, key=lambda frame: frame[1]):
+            runs = [run for run in "".join("01"[hit] for hit, _ in stretch).split("0") if len(run) >= 2]
+            events += is_event
+            detected += is_event and bool(runs)
+            false += 0 if is_event else len(runs) if alarms == "run" else bool(runs)
+    assert float(found.recall) == pytest.approx(detected / events)
+    assert float(found.precision) == pytest.approx(detected / (detected + false) if detected + false else 1.0)
+
+
+def test_no_event_and_no_gap_reaches_over_the_end_of_a_video() -> None:
+    labels = np.array([False, True, True, True, True, False])
+    said = np.array([True, False, True, True, False, True])
+    glued = replay(said, labels, stream_fps=1, fps=1, votes=2)
+    apart = replay(said, labels, stream_fps=1, fps=1, votes=2, boundaries=[3])
+    assert (float(glued.recall), float(apart.recall)) == (1.0, 0.0)
+    one_gap = replay(said, [False, True, False, False, False, False], stream_fps=1, fps=1)
+    two_gaps = replay(said, [False, True, False, False, False, False], stream_fps=1, fps=1, boundaries=[5])
+    assert (float(one_gap.precision), float(two_gaps.precision)) == (0.0, 0.0)
+    said[1] = True
+    assert float(replay(said, [False, True, *[False] * 4], stream_fps=1, fps=1).precision) == pytest.approx(1 / 3)
+    assert float(
+        replay(said, [False, True, *[False] * 4], stream_fps=1, fps=1, boundaries=[5]).precision
+    ) == pytest.approx(1 / 4)
+
+
+def test_sampling_goes_on_across_a_boundary() -> None:
+    labels = np.array([False, True, True, False, True])
+    said = labels.copy()
+    at_half = replay(said, labels, stream_fps=2, fps=1, boundaries=[3])
+    assert float(at_half.recall) == 0.75, "frames 0, 2, 4 see both events, frames 1 and 3 the first one alone"
+
+
+@pytest.mark.parametrize("boundary", [-1, 3])
+def test_a_boundary_must_be_a_frame(boundary: int) -> None:
+    with pytest.raises(DataError, match=f"a video begins at frame {boundary}: must be one of the 3 frames"):
+        replay(np.ones(3, dtype=bool), np.ones(3, dtype=bool), stream_fps=1, fps=1, boundaries=[boundary])

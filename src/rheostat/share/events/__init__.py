@@ -8,6 +8,7 @@ from rheostat.share.events.correlation import (
     correlation_of,
     pooled_correlation,
 )
+from rheostat.share.events.intervals import Interval, Judged, judge_events
 from rheostat.share.events.model import (
     EVENT_MODELS,
     Detection,
@@ -29,6 +30,8 @@ __all__ = [  # noqa: RUF022 - in plain order, as tests/test_public_names.py asks
     "CorrelationByLag",
     "Detection",
     "EVENT_MODELS",
+    "Interval",
+    "Judged",
     "PooledCorrelation",
     "SampleCounts",
     "Simulated",
@@ -39,6 +42,7 @@ __all__ = [  # noqa: RUF022 - in plain order, as tests/test_public_names.py asks
     "correlation_of",
     "detection",
     "f1_of",
+    "judge_events",
     "miss_of_all",
     "no_run",
     "pooled_correlation",

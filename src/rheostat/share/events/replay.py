@@ -24,6 +24,7 @@ def replay(
     fps: npt.ArrayLike,
     votes: int | Sequence[int] | None = None,
     alarms: str = "gap",
+    boundaries: Sequence[int] = (),
 ) -> Detection:
     """Measure how well the events of a labelled video are detected at lower rates.
 
@@ -40,12 +41,14 @@ def replay(
         votes: How many positive samples in a row make a detection, >= 1; None = any one.
         alarms: What a false alarm is: `gap`, a gap with such a run inside, once however many there are, as `paper`
             counts; `run`, every such run inside a gap, as the operator sees them.
+        boundaries: First frames of further videos that follow the first one. No event and no gap reaches over them; the
+            sampling goes on across.
 
     Returns:
         Of the shape of `fps`, followed by that of `votes`: [rates], or [rates, votes] for a sequence of votes.
 
     Raises:
-        DataError: Positives and labels are not booleans of one length, or there is no event.
+        DataError: Positives and labels are not booleans of one length, there is no event, or a boundary is no frame.
         SettingsError: A rate, a number of votes or `alarms` is not allowed.
     """
     if alarms not in ALARMS:
@@ -58,8 +61,8 @@ def replay(
         raise DataError(f"none of the {len(is_event)} labels is true: without an event there is no recall to measure")
 
     wanted = np.atleast_1d(np.asarray(1 if votes is None else votes))
-    change = np.flatnonzero(np.diff(is_event, prepend=~is_event[:1]))  # first frame of each segment
-    segment = np.cumsum(np.bincount(change, minlength=len(is_event))) - 1
+    segment = segments(is_event, boundaries)
+    change = np.flatnonzero(np.diff(segment, prepend=-1))  # first frame of each segment
     event_segments = is_event[change]
     counts = [
         _count(said, segment, event_segments, float(stream_fps), rate, wanted, alarms)
@@ -70,6 +73,24 @@ def replay(
     recall = detected / events
     precision = precision_of(detected, false, 0.5)
     return Detection(np.asarray(recall), precision, f1_of(recall, precision))
+
+
+def segments(labels: Flags, boundaries: Sequence[int] = ()) -> Ints:
+    """Number the events and gaps of a video, or of several after one another: `[T]`, from 0, ascending.
+
+    Args:
+        labels: `[T]`, whether a frame belongs to an event.
+        boundaries: First frames of the videos after the first one.
+
+    Raises:
+        DataError: A boundary is none of the frames.
+    """
+    starts = np.diff(labels, prepend=labels[:1])
+    for first in boundaries:
+        if not 0 <= first < len(labels):
+            raise DataError(f"a video begins at frame {first}: must be one of the {len(labels)} frames")
+        starts[first] = first > 0
+    return np.cumsum(starts)
 
 
 def _count(

@@ -1,0 +1,117 @@
+"""One connection to SQLite that several threads may use, and the lock that keeps a second writer out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rheostat.errors import StateError
+
+BUSY_SECONDS = 5.0
+
+
+class Database:
+    """A connection whose writes are transactions; every method may be called from any thread.
+
+    Args:
+        path: The file, which must exist if it is only read.
+        readonly: Whether it is only read, which may happen while another process writes.
+
+    Raises:
+        StateError: The file cannot be opened, or is not a SQLite file.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        mode = "ro" if readonly else "rwc"
+        try:
+            self.connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except sqlite3.Error as error:
+            raise StateError(f"store {path} cannot be opened: {error}; give the path of a store") from None
+        self.connection.row_factory = sqlite3.Row
+        try:
+            if not readonly:
+                self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            self.connection.close()
+            raise StateError(f"store {path} cannot be used: {error}; give the path of a store") from None
+
+    def rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
+        """All rows that a query gives.
+
+        Raises:
+            StateError: SQLite cannot read.
+        """
+        with self._lock:
+            try:
+                return self.connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise StateError(f"store {self.path} cannot be read: {error}") from None
+
+    @contextmanager
+    def writing(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it or nothing.
+
+        Args:
+            durable: Whether it must survive a loss of power (a kill it survives in any case).
+
+        Raises:
+            StateError: SQLite cannot write, e.g. because the disk is full.
+        """
+        with self._lock:
+            try:
+                self.connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self.connection.execute("BEGIN IMMEDIATE")
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StateError(f"store {self.path} cannot be written: {error}; is the disk full?") from error
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self.connection.close()
+
+
+def take_lock(path: Path) -> int:
+    """Become the only writer of the store at `path`, until the handle is closed or the process is dead.
+
+    Returns:
+        The handle of the lock.
+
+    Raises:
+        StateError: Another process is it, or the folder cannot be written.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    try:
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StateError(f"store {path} cannot be written: {error.strerror}; give a folder that can be") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(handle, 32).decode(errors="replace").strip()
+        os.close(handle)
+        who = f"process {holder}" if holder else "another process"
+        raise StateError(f"store {path} is in use by {who}: end that node, or give this one another store") from None
+    os.ftruncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle

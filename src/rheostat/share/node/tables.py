@@ -1,0 +1,54 @@
+"""The tables of the store, one script per version, and how a file is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from rheostat.errors import StateError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE events (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        app TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('open', 'closed', 'interrupted')),
+        start REAL NOT NULL, "end" REAL NOT NULL,
+        started_at REAL NOT NULL, ended_at REAL NOT NULL, created_at REAL NOT NULL,
+        peak REAL NOT NULL, peak_seconds REAL NOT NULL, peak_slot INTEGER NOT NULL, hits INTEGER NOT NULL,
+        source TEXT NOT NULL, plan TEXT NOT NULL,
+        snapshot TEXT, clip TEXT, note TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX events_by_app ON events (app, number);
+    CREATE INDEX events_by_time ON events (started_at);
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        event TEXT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL, posted_at REAL NOT NULL
+    );
+    CREATE TABLE cursors (
+        sink TEXT PRIMARY KEY, number INTEGER NOT NULL,
+        refused INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE refusals (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        sink TEXT NOT NULL, event TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, refused_at REAL NOT NULL
+    );
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables to the present version, one version at a time, each whole or not at all.
+
+    Raises:
+        StateError: The file is of a later version than this program knows.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StateError(
+            f"store {path} is of version {version}, and this Rheostat knows {len(MIGRATIONS)}: use a later Rheostat, "
+            f"or another store"
+        )
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
