@@ -28,6 +28,7 @@ OTHERS: dict[str, Any] = {
     "warmup": 2,
     "epochs": 30,
     "max_backwards": 64000,
+    "patience": 3,
     "batch_size": 32,
     "optimizer": "adamw",
     "lr": 0.01,

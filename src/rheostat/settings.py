@@ -1,4 +1,4 @@
-"""One schema for the settings of a run: it feeds the flags, the settings file and the run folder."""
+"""One schema for the settings of what runs: it feeds the flags, the settings file and the run folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,30 @@ POLICY_OPTIONS = ("floor", "keep", "p", "beta", "history", "reference")
 AUGMENTATIONS = ("crop", "flip", "cutout")
 
 
-class TrainSettings(BaseModel):
-    """Settings of one training run; the defaults are the thesis's for MNIST (section 4.3).
+class Settings(BaseModel):
+    """Settings of something that runs: each field is a flag of its command and a key of its settings file.
 
-    Build it with `checked`, which turns every problem into one `SettingsError`.
+    Build them with `checked`, which turns every problem into one `SettingsError`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """Build settings from plain values.
+
+        Raises:
+            SettingsError: One line that names every value that is wrong, its range and the remedy.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            known = ", ".join(cls.model_fields)
+            raise SettingsError("; ".join(_readable(problem, known) for problem in error.errors())) from None
+
+
+class TrainSettings(Settings):
+    """Settings of one training run; the defaults are the thesis's for MNIST (section 4.3)."""
 
     data: str = Field(description="hub name, folder of parquet files or of images, or 'sklearn-digits'")
     label_column: str | None = Field(None, description="column of the labels; found by itself if left out")
@@ -46,6 +63,11 @@ class TrainSettings(BaseModel):
 
     epochs: int | None = Field(None, ge=1, description="epochs of candidates; 16 unless --max-backwards ends the run")
     max_backwards: int | None = Field(None, ge=1, description="stop after this many examples trained on")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="end after this many epochs without a lower test loss, and give the best epoch's weights",
+    )
     batch_size: int = Field(128, ge=1, description="examples per training step and per scoring round")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="optimiser")
     lr: float = Field(0.1, gt=0, description="learning rate at the start")
@@ -64,18 +86,6 @@ class TrainSettings(BaseModel):
     workers: int = Field(2, ge=0, description="processes that decode streamed images")
     checkpoint_minutes: float = Field(10.0, ge=0, description="longest time between checkpoints within an epoch")
     track: str = Field("tensorboard", description="trackers of accelerate, joined by commas, or none")
-
-    @classmethod
-    def checked(cls, values: Mapping[str, Any]) -> Self:
-        """Build settings from plain values.
-
-        Raises:
-            SettingsError: One line that names every value that is wrong, its range and the remedy.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            raise SettingsError("; ".join(_readable(problem) for problem in error.errors())) from None
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -156,7 +166,7 @@ def same_but_for_length(old: TrainSettings, new: TrainSettings) -> None:
         )
 
 
-def _readable(problem: Any) -> str:
+def _readable(problem: Any, known: str) -> str:
     """One pydantic problem as: name is value: what is allowed."""
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
@@ -164,6 +174,5 @@ def _readable(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{name} is missing: give --{name.replace('_', '-')}"
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(TrainSettings.model_fields)
         return f"{name} is no setting; known are {known}"
     return f"{name} is {problem['input']!r}: {message}" if name else message

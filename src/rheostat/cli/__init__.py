@@ -8,13 +8,19 @@ from typing import Annotated
 import typer
 
 from rheostat import __version__
-from rheostat.cli import plan, train
+from rheostat.cli import package, plan, run, train
 from rheostat.cli.terminal import WRONG_INPUT, err, out
 from rheostat.errors import RheostatError
 
 __all__ = ["app", "main"]
 
-_EXTRA_PACKAGES = ("torch", "jaxtyping", "accelerate", "matplotlib", "jinja2")
+_EXTRA_OF = {
+    **dict.fromkeys(
+        ("torch", "jaxtyping", "accelerate", "matplotlib", "jinja2", "timm", "torchvision", "onnxscript"), "train"
+    ),
+    **dict.fromkeys(("av", "onnx", "onnxruntime", "PIL", "prometheus_client", "paho", "httpx"), "edge"),
+    **dict.fromkeys(("fastapi", "uvicorn"), "console"),
+}
 
 app = typer.Typer(
     help="Settings of deep learning that are usually fixed before a run, moved while it runs.",
@@ -23,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (train.commands, plan.commands):
+for commands in (train.commands, package.commands, plan.commands, run.commands):
     app.add_typer(commands)
 
 
@@ -40,9 +46,10 @@ def main() -> None:
         err.print(f"rheostat: {error}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA_PACKAGES:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA_OF:
             raise
-        said = f"rheostat: this needs {error.name}: pip install 'rheostat[train]'"
+        said = f"rheostat: this needs {package}: pip install 'rheostat[{_EXTRA_OF[package]}]'"
         err.print(said, style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     sys.exit(code)

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
 from rheostat.errors import SettingsError
-from rheostat.settings import TrainSettings, read_settings_file
+from rheostat.settings import Settings, TrainSettings, read_settings_file
 
 
-def with_settings(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one flag per field of `TrainSettings`; those that were given reach it as the mapping `given`."""
-    fields = [name for name in TrainSettings.model_fields if name not in without]
+def with_settings(
+    schema: type[Settings] = TrainSettings, *, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one flag per field of a schema; those that were given reach it as the mapping `given`."""
+    fields = {name: field for name, field in schema.model_fields.items() if name not in without}
     return lambda command: _flagged(command, fields)
 
 
-def _flagged(command: Callable[..., None], fields: list[str]) -> Callable[..., None]:
+def _flagged(command: Callable[..., None], fields: dict[str, FieldInfo]) -> Callable[..., None]:
     own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
 
     def called(**values: Any) -> None:
@@ -27,25 +30,26 @@ def _flagged(command: Callable[..., None], fields: list[str]) -> Callable[..., N
         command(given={name: value for name, value in flags.items() if value is not None}, **values)
 
     called.__doc__, called.__name__ = command.__doc__, command.__name__
-    called.__signature__ = inspect.Signature([*own, *map(_flag, fields)])
+    called.__signature__ = inspect.Signature([*own, *(_flag(name, field) for name, field in fields.items())])
     return called
 
 
-def _flag(name: str) -> inspect.Parameter:
-    field = TrainSettings.model_fields[name]
+def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
+    kind = _plain_type(field.annotation)
     choices = f": {', '.join(get_args(field.annotation))}" if get_origin(field.annotation) is Literal else ""
-    note = "" if field.is_required() or field.default in (None, ()) else f" (default: {field.default})"
-    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{choices}{note}", show_default=False)
-    annotation = Annotated[_plain_type(field.annotation) | None, option]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    note = "" if field.is_required() or field.default in (None, (), False) else f" (default: {field.default})"
+    flag = name.replace("_", "-")
+    names = f"--{flag}/--no-{flag}" if kind == bool | None else f"--{flag}"
+    option = typer.Option(names, help=f"{field.description}{choices}{note}", show_default=False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 
-def _plain_type(annotation: Any) -> type:
-    """What the shell can give for a field: its number type, else text; pydantic checks the rest."""
-    for kind in (int, float):
+def _plain_type(annotation: Any) -> Any:
+    """What the shell can give for a field: its own plain type, several texts for a tuple of them, else one text."""
+    for kind in (bool, int, float):
         if annotation is kind or annotation == kind | None:
-            return kind
-    return str
+            return kind | None
+    return list[str] | None if annotation == tuple[str, ...] else str | None
 
 
 def checked(given: dict[str, Any], config: Path | None = None) -> TrainSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
@@ -15,19 +16,21 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from rheostat.cli.packages import asked_for
 from rheostat.cli.terminal import INTERRUPTED, Json, err, out
-from rheostat.errors import InfeasibleError, SettingsError
+from rheostat.errors import InfeasibleError, SettingsError, unknown_name
 from rheostat.records import write_bytes
 from rheostat.share.checking import SCHEMA
 from rheostat.share.curve import curve_svg
 from rheostat.share.picture import draw_svg, draw_text
-from rheostat.share.plan import Plan, Workload, as_json, read_plan, read_workload, write
+from rheostat.share.plan import Plan, Workload, as_json, read_plan, write
 from rheostat.share.rows import short
 from rheostat.share.scheduler import BASELINES, curve
 from rheostat.share.tree import total_shares
 
 commands = typer.Typer()
 MOST_BUDGETS = 1000
+PREDICTORS = ("paper", "profiled")  # of packages; `published` is there to compare with published numbers
 LONGEST_NAME = 32  # columns
 BAR = "\u2588"
 SAID = {"any": "any sharing", "head": "all shared up to the head", "max": "all shared", "none": "nothing shared"}
@@ -35,12 +38,20 @@ SAID = {"any": "any sharing", "head": "all shared up to the head", "max": "all s
 
 @commands.command(epilog="Example: rheostat plan workload.json --budget 50:300:50 --baselines --svg curve.svg")
 def plan(
-    workload: Annotated[Path, typer.Argument(help="JSON file of the apps and the box (schema 1).", show_default=False)],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="WORKLOAD|PACKAGES...",
+            help="JSON file of the apps and the box (schema 1), or packages: their folders, or a folder of several.",
+            show_default=False,
+        ),
+    ],
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compute per second, in the unit of the workload's layer_cost; the workload's if left out. Several "
-            "(50,100,150 or first:last:step) give the F1-budget curve.",
+            help="Compute per second, in the unit of the workload's layer_cost, of packages in core-milliseconds; the "
+            "workload's if left out, or 80 % of this node's cores. Several (50,100,150 or first:last:step) give the "
+            "F1-budget curve.",
             show_default=False,
         ),
     ] = None,
@@ -58,9 +69,25 @@ def plan(
         Path | None, typer.Option(help="Plan to start from, of other apps or another budget.", show_default=False)
     ] = None,
     baselines: Annotated[bool, typer.Option("--baselines", help="Plan the baselines too: head, max, none.")] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Of packages: folder of their base; found beside them if left out.", show_default=False),
+    ] = None,
+    stream_fps: Annotated[
+        float | None,
+        typer.Option(help="Of packages: frames per second to plan for; at most 10 if left out.", show_default=False),
+    ] = None,
+    picture: Annotated[
+        str | None,
+        typer.Option(help="Of packages: size of the camera's pictures; 1280x720 if left out.", show_default=False),
+    ] = None,
+    event_model: Annotated[
+        str | None, typer.Option(help="Of packages: paper (the default) or profiled.", show_default=False)
+    ] = None,
     tree: Annotated[bool, typer.Option("--tree", help="Also draw the tree of segments.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--out", help="Write the plan to this JSON file.", show_default=False)
+        Path | None,
+        typer.Option("--out", help="Write the plan to this JSON file; `rheostat run` takes it.", show_default=False),
     ] = None,
     svg: Annotated[
         Path | None,
@@ -69,7 +96,17 @@ def plan(
     as_json_: Json = False,
 ) -> None:
     """Choose branch point, frame rate and votes of every app, for the best F1 that the budget can carry."""
-    asked = read_workload(workload)
+    if event_model not in (None, *PREDICTORS):
+        raise unknown_name("event model", event_model, PREDICTORS)
+    given = asked_for(
+        sources,
+        base=base,
+        stream_fps=stream_fps,
+        event_model=event_model,
+        picture=None if picture is None else _size(picture),
+        quiet=as_json_,
+    )
+    asked = given.workload
     budgets = _budgets(budget or [], asked)
     if output is not None and len(budgets) > 1:
         raise SettingsError("--out takes one plan: give one --budget, or take the plans of several from --json")
@@ -101,7 +138,7 @@ def plan(
     else:
         _print_curve(budgets, curves)
     if output is not None and found[0] is not None:
-        write(output, found[0])
+        write(output, given.deployed(found[0], output.parent))
     if svg is not None:
         drawn = {name: [plan for plan in plans if plan is not None] for name, plans in curves.items()}
         write_bytes(svg, (curve_svg(drawn) if len(budgets) > 1 else draw_svg(asked, drawn[sharing][0])).encode())
@@ -117,6 +154,13 @@ def _can_be_written(path: Path) -> None:
         folder = folder.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise SettingsError(f"{path} cannot be written: name a file in a folder that you may write to")
+
+
+def _size(given: str) -> tuple[int, int]:
+    """Width and height in pixels."""
+    if (found := re.fullmatch(r"(\d+)x(\d+)", given)) is None or 0 in (size := (int(found[1]), int(found[2]))):
+        raise SettingsError(f"picture is {given!r}: must be width and height in pixels, e.g. 1280x720")
+    return size
 
 
 def _budgets(given: list[str], workload: Workload) -> list[float]:

@@ -38,9 +38,11 @@ def resized(picture: Picture, preprocessing: Preprocessing) -> Picture:
 
 def normalised(pictures: Picture, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
     """Give resized pictures `[B, H, W, 3]` as `[B, 3, H, W]` float32, (pixel / 255 - mean) / std."""
-    mean, std = (np.asarray(v, dtype=np.float64) for v in (preprocessing.mean, preprocessing.std))
-    scale, shift = (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
-    return np.ascontiguousarray((pictures * scale + shift).transpose(0, 3, 1, 2))
+    planes = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).astype(np.float32)  # whole planes, then in place
+    mean, std = (np.asarray(value)[:, None, None] for value in (preprocessing.mean, preprocessing.std))
+    planes *= (1 / (255 * std)).astype(np.float32)
+    planes += (-mean / std).astype(np.float32)
+    return planes
 
 
 def prepared(picture: Picture, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:

@@ -11,6 +11,7 @@ from rheostat.share.base import Base, read_base
 from rheostat.share.package.document import Package, read_package
 from rheostat.share.package.workload import workload_of
 from rheostat.share.plan import EventModel, Plan, Workload
+from rheostat.share.runner.profile import Profile
 from rheostat.share.scheduler import plan
 from rheostat.share.scheduler.choices import Sharing
 
@@ -96,8 +97,8 @@ class Fleet:
         )
 
 
-def fleet_of(plan: Plan, folder: Path, costs: Callable[[Base], tuple[tuple[float, ...], float]]) -> Fleet:
-    """Find what a plan in `folder` was made of; `costs` gives `layer_cost` and `picture_cost` of a base on this node.
+def fleet_of(plan: Plan, folder: Path, profiled: Callable[[Base], Profile]) -> Fleet:
+    """Find what a plan in `folder` was made of; `profiled` measures a base on this node.
 
     Raises:
         SettingsError: The plan was made from a workload; or a folder holds no package or base.
@@ -118,12 +119,12 @@ def fleet_of(plan: Plan, folder: Path, costs: Callable[[Base], tuple[tuple[float
     for app in plan.apps:
         if app.name not in packages:
             raise SettingsError(f"app {app.name!r} of the plan has no package in its deployment: plan anew")
-    layer_cost, picture_cost = costs(base)
+    profile = profiled(base)
     return Fleet(
         base=base,
         packages=packages,
-        layer_cost=layer_cost,
-        picture_cost=picture_cost,
+        layer_cost=profile.core_ms,
+        picture_cost=profile.picture_ms(),
         stream_fps=deployment.stream_fps,
         fps=deployment.fps,
         event_model=deployment.event_model,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 from pydantic import model_validator as checked
@@ -32,6 +32,7 @@ from rheostat.share.checking import (
     read_document,
     refuse,
 )
+from rheostat.share.package.held_out import HeldOutScores, read_held_out
 from rheostat.share.plan import CorrelationTable
 
 PACKAGE_FILE, HELD_OUT_FILE = "package.json", "held-out.json"
@@ -51,13 +52,13 @@ class EventStatistics(Entry):
     Attributes:
         seconds: Mean length of an event.
         frequency: Share of the time that events fill.
-        count: How many events that rests on.
+        count: How many events that rests on; 0 = given by hand.
         correlation: Of the misses of two frames of one event, by the time between them, on held-out time.
     """
 
     seconds: AboveZero
     frequency: ShareAboveZero
-    count: CountAboveZero
+    count: Count
     correlation: CorrelationTable
 
 
@@ -168,11 +169,13 @@ class Package:
         variant = self.variant(frozen)
         return checked_content(self.folder / variant.file, variant.sha256, "make the package anew")
 
-    def held_out(self) -> dict[str, Any]:
-        """What every variant said of the held-out frames (see `write_held_out`)."""
-        from rheostat.records import read_json
+    def held_out(self) -> HeldOutScores:
+        """What every variant said of the held-out frames.
 
-        return read_json(self.folder / HELD_OUT_FILE)
+        Raises:
+            SettingsError: The file is missing, or wrong.
+        """
+        return read_held_out(self.folder / HELD_OUT_FILE)
 
     def must_fit(self, base: Base) -> None:
         """Refuse a base that the heads were not trained on.

@@ -3,8 +3,9 @@
 A runner never runs a layer alone: it runs stretches from the input to a joint, and heads from a joint to the end, each
 as one network that onnxruntime optimises as a whole. So these are what is measured: for every joint k the time P_k of
 the layers before it and S_k of those after it. A cut costs a little, P_k + S_k > T, the time of the whole. The layers'
-numbers, at least 0, are those with the least squared error in all P_k and S_k at once, T among them: each running sum
-is as near as can be to the middle of P_k and what S_k leaves of the sum of all, and that sum is a little above T.
+numbers are those with the least squared error in all P_k and S_k at once, T among them: each running sum is as near as
+can be to the middle of P_k and what S_k leaves of the sum of all, and that sum is a little above T. Where noise would
+give a layer less than no time, it is pooled with its neighbours.
 
 The head of an app tells two classes where the base's own tells a thousand, and for one picture the time of that
 product is the time to read its weights (0.3 of the 10 ms of EfficientNet-Lite0). So the last layer is measured with
@@ -32,6 +33,7 @@ from rheostat.share.runner.networks import merged, two_classes
 from rheostat.share.runner.sessions import PROVIDERS, open_session, run
 
 PROFILE_FILE = "profile.json"
+_SIZES = ((640, 360), (1280, 720))  # of the pictures whose preparation is measured, width and height
 Floats = npt.NDArray[np.float64]
 
 
@@ -46,7 +48,7 @@ class Profile(Entry):
             the time of the whole base.
         before, after: P_k and S_k as measured, for each joint k from 0 to the number of layers.
         spread: Of the whole base's time, the difference of its quartiles.
-        prepare_ms: Of resizing a picture of 1280 x 720 pixels and normalising it.
+        prepare_ms, prepare_small_ms: Of resizing a picture of 1280 x 720 pixels, and of 640 x 360, and normalising it.
     """
 
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
@@ -61,12 +63,19 @@ class Profile(Entry):
     after: tuple[AtLeastZero, ...]
     spread: AtLeastZero
     prepare_ms: AtLeastZero
+    prepare_small_ms: AtLeastZero
     threads: Annotated[Literal[1], whole] = 1
 
     @property
     def whole_ms(self) -> float:
         """Of the whole base, uncut."""
         return self.before[-1]
+
+    def picture_ms(self, width: int = 1280, height: int = 720) -> float:
+        """Of preparing a picture of that size in pixels: on the line through the two that were measured."""
+        (small, small_ms), (large, large_ms) = zip(_SIZES, (self.prepare_small_ms, self.prepare_ms), strict=True)
+        per_pixel = max(0.0, large_ms - small_ms) / (_pixels(large) - _pixels(small))
+        return max(0.0, large_ms + per_pixel * (width * height - _pixels(large)))
 
     def differs_from_here(self) -> str | None:
         """In which way the node it was measured on is another than this one; None if in none.
@@ -153,7 +162,8 @@ def measure(
         before=tuple(before.tolist()),
         after=tuple(after.tolist()),
         spread=float(np.subtract(*np.quantile(times[..., 2], [0.75, 0.25]))),
-        prepare_ms=_prepare_ms(base),
+        prepare_ms=_prepare_ms(base, _SIZES[1]),
+        prepare_small_ms=_prepare_ms(base, _SIZES[0]),
     )
 
 
@@ -214,8 +224,12 @@ def _entry(base: Base, layer: int) -> tuple[int, ...]:
     return base.layers[layer - 1].output if layer else (3, wanted.height, wanted.width)
 
 
-def _prepare_ms(base: Base) -> float:
-    picture = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+def _pixels(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def _prepare_ms(base: Base, size: tuple[int, int]) -> float:
+    picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     return interleaved([lambda: prepared(picture, base.document.preprocessing)], turns=15)[0]
 
 

@@ -1,0 +1,133 @@
+"""The command that carries a plan out on a live stream."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from rheostat.cli.flags import with_settings
+from rheostat.cli.packages import profiled
+from rheostat.cli.terminal import INTERRUPTED, Json, err, out
+from rheostat.settings import read_settings_file
+from rheostat.share.node.settings import NodeSettings
+from rheostat.share.plan import read_plan
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: rheostat run plan.json --source rtsp://camera/stream --console")
+@with_settings(NodeSettings)
+def run(
+    given: dict[str, Any],
+    plan: Annotated[Path, typer.Argument(help="Plan of packages, from `rheostat plan PACKAGES... --out`.")],
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")] = None,
+    console: Annotated[bool, typer.Option("--console", help="Serve the live page, and an API to add apps.")] = False,
+    host: Annotated[str, typer.Option(help="Where to serve it; beyond this machine it takes a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 = any that is free.")] = 8400,
+    token: Annotated[str | None, typer.Option(help="Guards the page; made up where one is needed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the apps of a plan on a video, a folder of pictures or a camera, and keep the events that they see."""
+    from rheostat.share.node.fleet import fleet_of
+    from rheostat.share.node.live import Node
+
+    settings = NodeSettings.checked((read_settings_file(config) if config is not None else {}) | given)
+    asked = read_plan(plan)
+    fleet = fleet_of(asked, plan.parent, lambda base: profiled(base, quiet=as_json))
+    stop, told = threading.Event(), _Teller(quiet=as_json)
+    with ExitStack() as opened:
+        opened.enter_context(_problems_told(quiet=as_json))
+        node = opened.enter_context(Node(fleet, asked, settings))
+        if console:
+            from rheostat.console import serve
+
+            served = opened.enter_context(serve(node, host=host, port=port, token=token))
+            err.print(f"live page: {served.url}", highlight=False, markup=False)
+        with _ended_by_signals(stop) as signals:
+            node.run(stop, tick=lambda: told.news(node.events(limit=_Teller.MOST)))
+        told.news(node.events(limit=_Teller.MOST))
+        status = node.status()
+    if as_json:
+        typer.echo(json.dumps({"folder": str(settings.out), **status}))
+    else:
+        frames = status["frames"]
+        out.print(
+            f"{told.events} events in {settings.out}; {frames['analysed']} frames looked at, {frames['skipped']} "
+            f"skipped",
+            highlight=False,
+            markup=False,
+        )
+    if signal.SIGINT in signals:
+        raise typer.Exit(INTERRUPTED)
+
+
+class _Teller:
+    """Prints a line for every event that is over."""
+
+    MOST = 20  # looked at each time: more do not end within a frame
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._told: set[str] = set()
+
+    @property
+    def events(self) -> int:
+        """How many there were."""
+        return len(self._told)
+
+    def news(self, newest: list[dict[str, Any]]) -> None:
+        for event in reversed(newest):
+            if event["state"] != "closed" or event["id"] in self._told:
+                continue
+            self._told.add(event["id"])
+            if not self._quiet:
+                seconds = f"{event['start']:8.1f} s to {event['end']:8.1f} s"
+                out.print(f"{seconds}  {event['app']}, peak {event['peak']:.2f}", highlight=False, markup=False)
+
+
+@contextmanager
+def _problems_told(*, quiet: bool) -> Iterator[None]:
+    """What a node logs, on standard error."""
+    log = logging.getLogger("rheostat.node")
+    handler = _ToTerminal(logging.WARNING if quiet else logging.INFO)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+class _ToTerminal(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        err.print(record.getMessage(), style=style, highlight=False, markup=False)
+
+
+@contextmanager
+def _ended_by_signals(stop: threading.Event) -> Iterator[list[int]]:
+    """Let Ctrl-C and a service manager's signal end a node in order; gives those that came."""
+    came: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
