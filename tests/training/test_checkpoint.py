@@ -57,8 +57,9 @@ def finished(tmp_path: Path) -> Path:
         {"momentum": 0.9, "augment": "crop,flip,cutout"},
         {"policy": "percentile", "history": 50, "optimizer": "adamw", "lr": 0.002, "precision": "bf16", "warmup": 1},
         {"policy": "uniform", "schedule": "step", "milestones": (0.5, 1.5), "max_backwards": 180},
+        {"policy": "uniform", "lr": 0.4, "patience": 1},
     ],
-    ids=["selective", "percentile", "uniform"],
+    ids=["selective", "percentile", "uniform", "patience"],
 )
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path, values: dict[str, Any]) -> None:
     of = settings(epochs=3, **EVERY_STEP, **values)

@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import optimizer as hooks
 
-from rheostat.errors import DivergedError, MissingExtraError, ScoreError, SettingsError
+from rheostat.errors import DivergedError, MissingExtraError, ScoreError, SettingsError, StateError
 from rheostat.records import read_json
 from rheostat.signals import score_named
-from rheostat.training import ImageLoader, RunFolder, evaluate, loop, prepare, train
+from rheostat.training import ImageData, ImageLoader, RunFolder, evaluate, loop, prepare, train
+from rheostat.training.data import ResidentImages
 from rheostat.training.models.lenet import LeNet
 from tests.select.toys import global_randomness_untouched
 from tests.training.toys import (
@@ -308,6 +309,120 @@ def test_a_step_that_ruins_the_weights_is_not_saved_although_its_loss_was_finite
     assert all(tensor.isfinite().all() for tensor in saved["model"].values())
 
 
+# --- patience
+
+
+def impatient(folder: Path, patience: int | None, monkeypatch: pytest.MonkeyPatch, *, resume: bool = False) -> Any:
+    """A run whose test loss is 3, 1, 2, 1.5, 0.5, ... whatever is learnt; of eight epochs at most."""
+    losses = [3.0, 1.0, 2.0, 1.5, 0.5, 2.0, 2.0, 2.0]
+    made = len(RunFolder(folder).epochs.read()) if resume else 0
+    told = iter(losses[made:])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Evaluation(next(told), 0.5))
+    return run(folder, policy="uniform", epochs=8, patience=patience, resume=resume)
+
+
+def ends_with(epochs: int, folder: Path) -> dict[str, bytes]:
+    run(folder, policy="uniform", epochs=epochs)
+    return weights(folder)
+
+
+@pytest.mark.usefixtures("linear")
+@pytest.mark.parametrize(("patience", "epochs", "best"), [(1, 3, 2), (2, 4, 2), (3, 8, 5), (None, 8, 8)])
+def test_patience_ends_a_run_and_gives_the_weights_of_its_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: int | None, epochs: int, best: int
+) -> None:
+    expected = ends_with(best, tmp_path / "until the best"), ends_with(epochs, tmp_path / "until the end")
+    summary = impatient(tmp_path / "run", patience, monkeypatch)
+    given = RunFolder(tmp_path / "run").weights()
+    assert ({name: tensor.numpy().tobytes() for name, tensor in given.items()}, weights(tmp_path / "run")) == expected
+    assert (summary["final"]["epoch"], summary["chosen"]["epoch"]) == (epochs, best)
+
+
+@pytest.mark.usefixtures("linear")
+def test_a_run_that_patience_has_ended_stays_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = impatient(tmp_path, 2, monkeypatch)
+    assert without_times(impatient(tmp_path, 2, monkeypatch, resume=True)) == without_times(before)
+
+
+def test_weights_of_a_run_without_a_checkpoint_are_told_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match=r"holds no checkpoint.pt: resume the run"):
+        RunFolder(tmp_path).weights()
+
+
+# --- a model and features of the caller's own
+
+
+class Features:
+    """Images that a frozen stem has seen: float16 `[N, C, H, W]`."""
+
+    def __init__(self, features: Tensor, labels: Tensor) -> None:
+        self.features, self.labels = features, labels
+
+    def batches(self, order: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for index in order.split(size):
+            yield index, self.features[index]
+
+
+def features(shape: tuple[int, ...] = (1, 16, 16)) -> ImageData:
+    """Half of the pixels' values of `bars`, as float16."""
+    train, test = (
+        Features((split.images / 2).half().reshape(-1, *shape), split.labels)
+        for split in (bars().train, bars().test)
+        if isinstance(split, ResidentImages)
+    )
+    return ImageData("features", train, test, ("0", "1", "2"), 1, 16, (), ())
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (4, 8, 8), (256,)])
+def test_features_reach_the_model_as_they_are_in_full_precision(shape: tuple[int, ...]) -> None:
+    data = features(shape)
+    assert isinstance(data.train, Features)
+    seen = list(ImageLoader(data.train, data, 50, shuffle=False))
+    assert torch.equal(torch.cat([batch for batch, _ in seen]), data.train.features.float())
+    assert torch.equal(torch.cat([labels for _, labels in seen]), data.train.labels)
+    assert seen[0][0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("policy", ["uniform", "selective-backprop"])
+def test_a_model_of_ones_own_learns_from_features(policy: str) -> None:
+    values = settings(policy=policy, model="mine", lr=0.01, epochs=8)
+    summary = train(prepare(values, data=features(), model=lambda: nn.Sequential(nn.BatchNorm2d(1), Linear())))
+    assert summary["final"]["test_error"] < 0.1, f"chance is {1 - 1 / CLASSES:.2f}"
+
+
+def test_the_seed_decides_on_the_weights_that_a_model_of_ones_own_starts_with(tmp_path: Path) -> None:
+    ends = []
+    for name, seed in [("a", 0), ("b", 0), ("c", 1)]:
+        torch.rand(len(ends))
+        train(prepare(settings(seed=seed, policy="uniform"), tmp_path / name, bars(), Linear))
+        ends.append(weights(tmp_path / name)["1.weight"])
+    assert ends[0] == ends[1] != ends[2]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_parameters_that_require_no_gradient_stay_as_they_are(tmp_path: Path, optimizer: str) -> None:
+    def half_frozen() -> nn.Module:
+        model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), Linear())
+        model[0].requires_grad_(requires_grad=False)
+        return model
+
+    values = settings(optimizer=optimizer, weight_decay=0.1, policy="uniform")
+    train(prepare(values, tmp_path, bars(), half_frozen))
+    before = {name: tensor.numpy().tobytes() for name, tensor in fresh(half_frozen).state_dict().items()}
+    moved = {name for name, content in weights(tmp_path).items() if content != before[name]}
+    assert moved == {"1.1.weight", "1.1.bias"}
+
+
+@pytest.mark.parametrize("augment", ["crop", "flip", "cutout"])
+def test_features_are_not_augmented(augment: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        prepare(settings(augment=augment), data=features(), model=Linear)
+    assert f"augment is {augment} and these are features of a stem" in str(caught.value)
+    data = features()
+    with pytest.raises(SettingsError, match="augment pixels"):
+        next(iter(ImageLoader(data.train, data, 5, augmentations=(augment,))))
+
+
 # --- what it tells
 
 
@@ -376,7 +491,17 @@ def test_a_run_folder_holds_the_settings_the_records_the_checkpoint_and_the_summ
     assert folder.epochs.read() == summary["epochs"] == read_json(folder.path / "summary.json")["epochs"]
     assert summary["final"] == summary["epochs"][-1]
     assert summary["settings"] == json.loads((folder.path / "settings.json").read_text())
-    assert summary["data"] == {"note": "made for a test", "train": TRAIN, "test": TEST}
+    assert summary["data"] == {
+        "note": "made for a test",
+        "train": TRAIN,
+        "test": TEST,
+        "classes": ["0", "1", "2"],
+        "channels": 1,
+        "image_size": 16,
+        "mean": [0.25],
+        "std": [0.2],
+    }
+    assert summary["data"] == checkpoint(folder.path)["data"], "an unfinished run has it too"
     assert "torch" in summary["environment"]["packages"]
 
 

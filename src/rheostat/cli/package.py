@@ -50,12 +50,16 @@ def package(
     base: Annotated[
         str, typer.Option(help="efficientnet-lite0, timm:NAME, or the folder of a run of rheostat train.")
     ] = "efficientnet-lite0",
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the pictures that the base takes; its own if left out.", show_default=False),
+    ] = None,
     branch_points: Annotated[
         str | None,
         typer.Option(help="Frozen layers to train heads for, as 0,5,11; spread over the work if left out."),
     ] = None,
     train_fps: Annotated[float, typer.Option(help="Frames per second of video to train on, at most.")] = 5.0,
-    per_class: Annotated[int, typer.Option(help="Examples of each class to train on, at most.")] = 200,
+    per_class: Annotated[int, typer.Option(help="Examples of each class to train on, at most.")] = 150,
     threshold: Annotated[float, typer.Option(help="Score from which on a frame is a hit.")] = 0.5,
     votes: Annotated[str, typer.Option(help="Hits in a row that a plan may ask for.")] = "1,2,3",
     min_gap_seconds: Annotated[float, typer.Option(help="Hits of one event may be that far apart.")] = 1.0,
@@ -98,8 +102,8 @@ def package(
     points = None if branch_points is None else _counts("branch points", branch_points)
     with resumable("the same command"), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading the base")
-        network = load_base(base)
-        folder = output.parent / re.sub(r"[^\w.-]+", "-", network.name)
+        network = load_base(base, size=size)
+        folder = output.parent / re.sub(r"[^\w.-]+", "-", f"{network.name}{f'-{size}' if size else ''}")
         exported = _there(folder) or write_base(network, folder, progress=progress)
         made = make_package(
             network, exported, data, output,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rheostat.errors import StateError
 from rheostat.records import Journal, read_json, write_bytes, write_json
@@ -19,8 +20,9 @@ SCHEMA = 1
 class RunFolder:
     """Everything of a run that outlives its process.
 
-    ``settings.json``, ``epochs.jsonl`` (a record per epoch), ``checkpoint.pt`` and, when the run is over,
-    ``summary.json``. Each is replaced whole, so a kill at any moment leaves the last good one.
+    ``settings.json``, ``epochs.jsonl`` (a record per epoch), ``checkpoint.pt`` (among the rest `data`, what the model
+    was built for) and, when the run is over, ``summary.json``. Each is replaced whole, so a kill at any moment leaves
+    the last good one.
 
     Args:
         path: The folder.
@@ -61,6 +63,18 @@ class RunFolder:
     def settings(self) -> TrainSettings:
         """The settings the run was started with."""
         return TrainSettings.checked(read_json(self.path / "settings.json"))
+
+    def weights(self) -> dict[str, Tensor]:
+        """The parameters and buffers that the run is for: with `patience` those of its best epoch, else the last ones.
+
+        Raises:
+            StateError: The run never came to a checkpoint, or it cannot be read.
+        """
+        state = self._checkpoint()
+        if state is None:
+            raise StateError(f"{self.path} holds no checkpoint.pt: resume the run until it has one")
+        best = state.get("best")  # runs of earlier versions have none
+        return state["model"] if best is None else best["model"]
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint."""

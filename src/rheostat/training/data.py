@@ -1,5 +1,7 @@
 """Image data of the hub's form, by name or local path, as uint8 pixels and class indices.
 
+Whoever builds an `ImageData` may give features in the place of pixels: what a frozen stem makes of the images.
+
 A data set that fits the memory limit is decoded once and held on the device (`ResidentImages`); a larger one is decoded
 batch by batch in worker processes (`StreamedImages`). Both give the same batches, and everything after decoding
 (augmentation, normalisation) happens in `ImageLoader`, on the device, a batch at a time.
@@ -14,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
@@ -31,15 +33,18 @@ _SAMPLE = 4096  # streamed images that the mean and deviation are estimated from
 
 @runtime_checkable
 class Images(Protocol):
-    """One split: uint8 images, and labels that are known to be class indices."""
+    """One split: uint8 images, or features of a floating type, and labels that are known to be class indices."""
 
     @property
     def labels(self) -> Int[Tensor, " n"]:
         """`[N]` int64, in [0, classes)."""
         ...
 
-    def batches(self, order: Int[Tensor, " m"], size: int) -> Iterator[tuple[Tensor, UInt8[Tensor, "b c h w"]]]:
-        """Yield `(index [B], images [B, C, H, W])` along `order`, `size` at a time, on the device."""
+    def batches(self, order: Int[Tensor, " m"], size: int) -> Iterator[tuple[Tensor, Shaped[Tensor, "b ..."]]]:
+        """Yield `(index [B], images [B, C, H, W])` along `order`, `size` at a time, on the device.
+
+        Features may be of any shape `[B, ...]`.
+        """
         ...
 
 
@@ -53,7 +58,8 @@ class ImageData:
         classes: Name of each class, in the order of the labels.
         channels: 1 (grey) or 3 (colour).
         image_size: Side of the images in pixels (the shorter, if they are not square).
-        mean, std: Per channel over the training pixels, on the scale [0, 1]; `[C]` each.
+        mean, std: Per channel over the training pixels, on the scale [0, 1]; `[C]` each. Features are taken as they
+            are, and need neither: empty.
         note: What a reader of results must know, e.g. where the test split comes from; may be empty.
     """
 
@@ -125,6 +131,8 @@ class StreamedImages:
 class ImageLoader:
     """Epochs of normalised, augmented batches `(images [B, C, H, W] float32, labels [B])`.
 
+    Features (`[B, ...]` of a floating type) become float32, and nothing else is done to them.
+
     Order and augmentation of an epoch depend on nothing but the seed and the epoch's number.
 
     Args:
@@ -149,6 +157,7 @@ class ImageLoader:
         self._images = images
         self._batch_size = batch_size
         self._shuffle = shuffle
+        self._augmentations = augmentations
         self._on_pixels = [ON_PIXELS[name] for name in augmentations if name in ON_PIXELS]
         self._on_normalised = [ON_NORMALISED[name] for name in augmentations if name in ON_NORMALISED]
         self._seed = seed
@@ -186,13 +195,29 @@ class ImageLoader:
         """Go on with the epoch that was next."""
         self.epoch = state["epoch"]
 
-    def _prepared(self, pixels: Tensor, generator: torch.Generator) -> Float[Tensor, "b c h w"]:
+    def _prepared(self, pixels: Tensor, generator: torch.Generator) -> Float[Tensor, "b ..."]:
+        if pixels.is_floating_point():
+            must_be_pixels(pixels, self._augmentations)
+            return pixels.float()
         for transform in self._on_pixels:
             pixels = transform(pixels, generator)
         images = torch.addcmul(self._shift, pixels.float(), self._scale)
         for transform in self._on_normalised:
             images = transform(images, generator)
         return images
+
+
+def must_be_pixels(images: Tensor, augmentations: Sequence[str]) -> None:
+    """Refuse to augment features.
+
+    Raises:
+        SettingsError: `images` are features, and there are augmentations.
+    """
+    if augmentations and images.is_floating_point():
+        raise SettingsError(
+            f"augment is {','.join(augmentations)} and these are features of a stem, computed once: augment pixels, "
+            "with the stem in every step (slower), or set augment=none"
+        )
 
 
 def load_data(

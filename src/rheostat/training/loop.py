@@ -7,7 +7,7 @@
 
     for each epoch of candidates:
         for batch in SelectiveLoader(...):   learning rate <- clock; loss; backward; step; maybe a checkpoint
-        evaluate on the test split; write a record; write a checkpoint; tell the trackers
+        evaluate on the test split; remember the best weights; write a record; write a checkpoint; tell the trackers
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,12 +30,15 @@ from rheostat.select import Phases, Policy, Scoring, SelectiveLoader, Stats, bui
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog, Meters, score_named
 from rheostat.training.checkpoint import RunFolder
-from rheostat.training.data import ImageData, ImageLoader, load_data
+from rheostat.training.data import ImageData, ImageLoader, load_data, must_be_pixels
 from rheostat.training.models import build_model
 from rheostat.training.schedules import Clock, lr_factor
 
 _TEST_BATCH = 500
 _EPOCH_CHECKPOINT_SECONDS = 10.0  # short epochs share a checkpoint
+
+Build = Callable[[], nn.Module]
+"""A fresh model, images or features -> logits; what is random in it comes from torch's global generator."""
 
 Progress = Callable[[float, str], None]
 """share of the run done, in [0, 1], and one line on how it goes."""
@@ -49,6 +52,7 @@ class Plan:
         settings: What was asked for.
         folder: The run folder (see `RunFolder`); None keeps nothing on disk.
         data: The data, on the device.
+        build: The model, fresh.
         policy: Which examples are trained on.
         scoring: How candidates are scored.
         accelerator: Device, precision and trackers (Hugging Face accelerate).
@@ -57,6 +61,7 @@ class Plan:
     settings: TrainSettings
     folder: Path | None
     data: ImageData
+    build: Build
     policy: Policy
     scoring: Scoring
     accelerator: Any
@@ -75,16 +80,20 @@ class Evaluation:
     error: float
 
 
-def prepare(settings: TrainSettings, folder: Path | None = None, data: ImageData | None = None) -> Plan:
+def prepare(
+    settings: TrainSettings, folder: Path | None = None, data: ImageData | None = None, model: Build | None = None
+) -> Plan:
     """Look up everything that the settings name.
 
     Args:
         settings: What to run.
         folder: The run folder; None keeps nothing on disk, and tells no tracker.
-        data: The data, if they are loaded already (several runs on the same data).
+        data: The data, if they are loaded already (several runs on the same data), or are features and no images.
+        model: Builds the model; None = by the name in the settings, which is a mere name otherwise. Parameters that
+            require no gradient are left as they are.
 
     Raises:
-        SettingsError: A name is unknown or a value is outside its range.
+        SettingsError: A name is unknown, a value is outside its range, or features should be augmented.
         DataError: The data cannot be used.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -104,9 +113,10 @@ def prepare(settings: TrainSettings, folder: Path | None = None, data: ImageData
                 memory_limit=settings.memory_limit,
                 workers=settings.workers,
             )
+    build = model or _by_name(settings, data)
     with torch.random.fork_rng(devices=_cuda_devices(accelerator)):
-        _check_takes(_model(settings, data).to(accelerator.device), settings.model, data)
-    return Plan(settings, folder, data, policy, scoring, accelerator)
+        _check_takes(build().to(accelerator.device), settings, data)
+    return Plan(settings, folder, data, build, policy, scoring, accelerator)
 
 
 def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None) -> dict[str, Any]:
@@ -121,10 +131,12 @@ def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None)
         progress: Called after each step.
 
     Returns:
-        `settings`, `environment`, `data`, `epochs` (the records) and `final` (the last of them). A record has totals
-        since the start of the run: `epoch`, `candidates`, `forwards` (scoring, training), `backwards`, `steps`,
-        `seconds` and `cpu_seconds` (data, scoring, training, evaluation); and of the epoch: `kept_share`, `train_loss`,
-        `train_error`, `test_loss`, `test_error`, `lr`.
+        `settings`, `environment`, `data`, `epochs` (the records), `final` (the last of them) and `chosen` (that of the
+        epoch whose weights `RunFolder.weights` gives: with `patience` the best one, else the last). With `patience` the
+        test split chooses, so that `chosen` is no estimate for unseen data. A record has totals since the start of the
+        run: `epoch`, `candidates`, `forwards` (scoring, training), `backwards`, `steps`, `seconds` and `cpu_seconds`
+        (data, scoring, training, evaluation); and of the epoch: `kept_share`, `train_loss`, `train_error`, `test_loss`,
+        `test_error`, `lr`.
 
     Raises:
         StateError: The folder holds a run already, or none that fits.
@@ -179,6 +191,14 @@ class _Totals:
         self.examples += len(labels)
 
 
+class _Best(NamedTuple):
+    """The epoch with the lowest test loss so far, and the weights that it ended with."""
+
+    epoch: int
+    loss: float
+    model: dict[str, Tensor]
+
+
 class _Run:
     """The moving parts of one run, and their state."""
 
@@ -189,8 +209,9 @@ class _Run:
         self.records: list[dict[str, Any]] = []
         self.meters = Meters()
         accelerator = plan.accelerator
-        model = _model(settings, data)
+        model = plan.build()
         self.model, self.optimizer = accelerator.prepare(model, _optimizer(settings, model))
+        self.best: _Best | None = None
         self.candidates = ImageLoader(
             data.train, data, settings.batch_size, augmentations=settings.augmentations, seed=settings.seed
         )
@@ -218,6 +239,7 @@ class _Run:
             self._epoch(progress)
             record = self._record()
             self.records.append(record)
+            self._remember_best()
             self.totals = self._new_totals()
             if self.folder is not None:
                 self.folder.epochs.append(record)
@@ -229,8 +251,9 @@ class _Run:
         summary = {
             "settings": settings.model_dump(mode="json"),
             "environment": environment(),
-            "data": {"note": self.plan.data.note, "train": len(self.candidates), "test": len(self.test)},
+            "data": self._of_the_data(),
             "final": self.records[-1],
+            "chosen": self.records[-1 if self.best is None else self.best.epoch - 1],
             "epochs": self.records,
         }
         if self.folder is not None:
@@ -277,6 +300,26 @@ class _Run:
             "lr": self.optimizer.param_groups[0]["lr"],
         }
 
+    def _remember_best(self) -> None:
+        loss = self.records[-1]["test_loss"]
+        if self.plan.settings.patience is not None and (self.best is None or loss < self.best.loss):
+            weights = self.plan.accelerator.unwrap_model(self.model).state_dict()
+            self.best = _Best(len(self.records), loss, {name: tensor.clone() for name, tensor in weights.items()})
+
+    def _of_the_data(self) -> dict[str, Any]:
+        """What the model was built for, so that it can be built again from the run folder alone."""
+        data = self.plan.data
+        return {
+            "note": data.note,
+            "train": len(self.candidates),
+            "test": len(self.test),
+            "classes": list(data.classes),
+            "channels": data.channels,
+            "image_size": data.image_size,
+            "mean": list(data.mean),
+            "std": list(data.std),
+        }
+
     def _raise_if_diverged(self) -> None:
         """Stop before a checkpoint or a record of numbers that are not finite."""
         loss = self.totals.mean_loss
@@ -292,7 +335,11 @@ class _Run:
 
     def _over(self) -> bool:
         end = self.plan.settings.end_epoch
-        return (end is not None and len(self.records) >= end) or self._backwards_are_spent()
+        return (end is not None and len(self.records) >= end) or self._backwards_are_spent() or self._out_of_patience()
+
+    def _out_of_patience(self) -> bool:
+        patience = self.plan.settings.patience
+        return patience is not None and self.best is not None and len(self.records) - self.best.epoch >= patience
 
     def _backwards_are_spent(self) -> bool:
         limit = self.plan.settings.max_backwards
@@ -342,7 +389,9 @@ class _Run:
         cuda = torch.cuda.get_rng_state_all() if self.plan.accelerator.device.type == "cuda" else []
         self.folder.save(
             {
+                "data": self._of_the_data(),
                 "model": self.plan.accelerator.unwrap_model(self.model).state_dict(),
+                "best": None if self.best is None else self.best._asdict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "loader": self.loader.state_dict(),
@@ -365,6 +414,8 @@ class _Run:
                 f"the saved model does not fit these data ({str(error).splitlines()[-1].strip()}): "
                 "resume with the data that the run was started with"
             ) from None
+        best = state.get("best")  # checkpoints of earlier versions have none
+        self.best = None if best is None else _Best(**best)
         self.optimizer.load_state_dict(state["optimizer"])
         if accelerator.scaler is not None and state["scaler"] is not None:
             accelerator.scaler.load_state_dict(state["scaler"])
@@ -379,19 +430,21 @@ class _Run:
             torch.cuda.set_rng_state_all(state["random"]["cuda"])
 
 
-def _model(settings: TrainSettings, data: ImageData) -> nn.Module:
-    return build_model(settings.model, classes=len(data.classes), channels=data.channels, image_size=data.image_size)
+def _by_name(settings: TrainSettings, data: ImageData) -> Build:
+    form = {"classes": len(data.classes), "channels": data.channels, "image_size": data.image_size}
+    return lambda: build_model(settings.model, **form)
 
 
-def _check_takes(model: nn.Module, name: str, data: ImageData) -> None:
+def _check_takes(model: nn.Module, settings: TrainSettings, data: ImageData) -> None:
     """Send one image through the model, so that a wrong size is known before anything runs."""
     _, pixels = next(data.train.batches(torch.arange(1), 1))
+    must_be_pixels(pixels, settings.augmentations)
     try:
         with torch.no_grad():
             model.eval()(torch.zeros_like(pixels, dtype=torch.float32))
     except RuntimeError as error:
         raise SettingsError(
-            f"{name} does not take images of {list(pixels.shape[1:])} ({str(error).splitlines()[0]}): "
+            f"{settings.model} does not take images of {list(pixels.shape[1:])} ({str(error).splitlines()[0]}): "
             f"resize them to squares, e.g. with --image-size {data.image_size}"
         ) from None
 

@@ -151,6 +151,9 @@ def test_a_new_plan_holds_between_two_frames_and_none_is_lost(runner: Runner) ->
                 assert runner.submit(slot, picture(slot % 5), wait=True)
                 slot += 1
             loading.result()
+            for _ in range(3):  # some under this plan before the next one is loaded
+                assert runner.submit(slot, picture(slot % 5), wait=True)
+                slot += 1
         for last in range(slot, slot + 5):
             runner.submit(last, picture(0), wait=True)
     runner.close()

@@ -115,7 +115,7 @@ def curve(
 
 
 class _Task:
-    """One workload, its pictures a layer like any other, at one budget; as arrays: `n` apps, the choices of `Choices`."""
+    """One workload, its pictures a layer like any other, at one budget; as arrays of `n` apps (see `Choices`)."""
 
     def __init__(self, workload: Workload, budget: float, objective: str) -> None:
         self.workload, self.budget, self.objective = workload, budget, objective
@@ -177,7 +177,9 @@ class _Task:
             choice[i] = choice[i] if at is None else at
         return choice
 
-    def plan_of(self, found: Found, asked: Workload, *, proven: bool, sharing: Sharing, solver: Solver, seconds: float) -> Plan:
+    def plan_of(
+        self, found: Found, asked: Workload, *, proven: bool, sharing: Sharing, solver: Solver, seconds: float
+    ) -> Plan:
         """Write the choices out as a plan of the workload that was asked for, which may lack the layer of pictures."""
         choice = found.choice
         assert choice is not None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rheostat.errors import MissingExtraError, SettingsError, StateError, unknown_name
+from rheostat.records import read_json
+from rheostat.settings import TrainSettings
 from rheostat.share.base import Preprocessing
 from rheostat.share.stem.cut import LAYERS, cut
 from rheostat.share.stem.network import Network
@@ -28,7 +30,12 @@ _GREY = (0.299, 0.587, 0.114)  # of red, green, blue: ITU-R BT.601, as Pillow co
 
 
 def load_base(
-    name: str | Path, *, points: int | None = LAYERS, pretrained: bool = True, data: ImageData | None = None
+    name: str | Path,
+    *,
+    points: int | None = LAYERS,
+    size: int | None = None,
+    pretrained: bool = True,
+    data: ImageData | None = None,
 ) -> Network:
     """Load a base and cut it.
 
@@ -38,6 +45,8 @@ def load_base(
         name: `efficientnet-lite0` (also `tf_efficientnet_lite0`); `timm:NAME` with the weights that timm fetches from
             its hub; or the folder of a run of `rheostat train` that is over.
         points: Layers to make at the most; None cuts wherever it can be done (see `cut`).
+        size: Side in pixels of the pictures that it takes; None = its own. Smaller ones cost less and show less. A run
+            has that which it was trained on.
         pretrained: False takes a timm model with random weights, which no head learns from.
         data: What a run was trained on, if it is loaded already: size, mean and deviation of its pictures.
 
@@ -49,10 +58,12 @@ def load_base(
     """
     text = str(name)
     if text in (INSTALLED, _TIMM_NAME):
-        return _installed(points)
+        return _installed(points, size)
     if text.startswith(_TIMM):
-        return _of_timm(text.removeprefix(_TIMM), points, pretrained=pretrained)
+        return _of_timm(text.removeprefix(_TIMM), points, size, pretrained=pretrained)
     folder = Path(name)
+    if size is not None:
+        raise SettingsError(f"size is {size}: a run of rheostat train takes pictures of the size it was trained on")
     if (folder / "settings.json").exists():
         return _of_run(folder, points, data)
     if folder.exists():
@@ -60,7 +71,7 @@ def load_base(
     raise unknown_name("base", text, [INSTALLED], note="timm:NAME, the folder of a run of `rheostat train`")
 
 
-def _installed(points: int | None) -> Network:
+def _installed(points: int | None, size: int | None) -> Network:
     timm = _import_timm()
     spec = importlib.util.find_spec(_WEIGHTS_PACKAGE)
     folders = [] if spec is None else [Path(place) for place in spec.submodule_search_locations or ()]
@@ -72,7 +83,7 @@ def _installed(points: int | None) -> Network:
         )
     model = timm.create_model(_TIMM_NAME, pretrained=False)
     model.load_state_dict(in_order(torch.load(files[0], map_location="cpu", weights_only=True), model.state_dict()))
-    return cut(model, name=INSTALLED, preprocessing=_preprocessing(timm, model), points=points)
+    return cut(model, name=INSTALLED, preprocessing=_preprocessing(timm, model, size), points=points)
 
 
 def in_order(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -90,7 +101,7 @@ def in_order(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str,
     return dict(zip(wanted, weights.values(), strict=True))
 
 
-def _of_timm(name: str, points: int | None, *, pretrained: bool) -> Network:
+def _of_timm(name: str, points: int | None, size: int | None, *, pretrained: bool) -> Network:
     timm = _import_timm()
     if not timm.is_model(name.partition(".")[0]):
         raise unknown_name("timm model", name, (), also=timm.list_models(), note="those of timm.list_models()")
@@ -102,21 +113,55 @@ def _of_timm(name: str, points: int | None, *, pretrained: bool) -> Network:
             f"the pretrained weights of timm:{name} cannot be had ({reason}): connect to the hub once, and they stay "
             f"in its cache, or use {INSTALLED} or the folder of a run of `rheostat train`"
         ) from error
-    return cut(model, name=f"{_TIMM}{name}", preprocessing=_preprocessing(timm, model), points=points)
+    return cut(model, name=f"{_TIMM}{name}", preprocessing=_preprocessing(timm, model, size), points=points)
 
 
-def _preprocessing(timm: ModuleType, model: nn.Module) -> Preprocessing:
+def _preprocessing(timm: ModuleType, model: nn.Module, size: int | None) -> Preprocessing:
     published: dict[str, Any] = timm.data.resolve_model_data_config(model)  # not the crop: pictures are squeezed
-    _, height, width = published["input_size"]
+    _, height, width = published["input_size"] if size is None else (3, size, size)
     return Preprocessing(height=height, width=width, mean=published["mean"], std=published["std"])
+
+
+class _Trained(NamedTuple):
+    """What a run was trained on."""
+
+    classes: int
+    channels: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 def _of_run(folder: Path, points: int | None, data: ImageData | None) -> Network:
     run = RunFolder(folder)
     settings = run.settings()
-    checkpoint = run.checkpoint(settings)
-    if checkpoint is None or not (folder / "summary.json").exists():
+    if not (folder / "summary.json").exists():
         raise StateError(f"the run in {folder} is not over: resume it with --resume, and take it as a base then")
+    on = _trained_on(folder, settings, data)
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(settings.model, classes=on.classes, channels=on.channels, image_size=on.image_size)
+    try:
+        model.load_state_dict(run.weights())
+    except RuntimeError as error:
+        raise StateError(
+            f"the model in {folder} does not fit its data ({str(error).splitlines()[-1].strip()}): "
+            "give the data that the run was started with"
+        ) from None
+    mean, std = (values * 3 if on.channels == 1 else values for values in (on.mean, on.std))
+    preprocessing = Preprocessing.model_validate(
+        {"height": on.image_size, "width": on.image_size, "mean": mean, "std": std}
+    )
+    model = nn.Sequential(_Grey(), model) if on.channels == 1 else model
+    return cut(model, name=folder.resolve().name, preprocessing=preprocessing, points=points)
+
+
+def _trained_on(folder: Path, settings: TrainSettings, data: ImageData | None) -> _Trained:
+    """As the run says; runs of earlier versions do not, and their data are loaded once more."""
+    told = read_json(folder / "summary.json")["data"]
+    if data is None and "mean" in told:
+        return _Trained(
+            len(told["classes"]), told["channels"], told["image_size"], tuple(told["mean"]), tuple(told["std"])
+        )
     data = data or load_data(
         settings.data,
         device=torch.device("cpu"),
@@ -125,24 +170,7 @@ def _of_run(folder: Path, points: int | None, data: ImageData | None) -> Network
         memory_limit=settings.memory_limit,
         workers=settings.workers,
     )
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(
-            settings.model, classes=len(data.classes), channels=data.channels, image_size=data.image_size
-        )
-    try:
-        model.load_state_dict(checkpoint["model"])
-    except RuntimeError as error:
-        raise StateError(
-            f"the model in {folder} does not fit its data ({str(error).splitlines()[-1].strip()}): "
-            "give the data that the run was started with"
-        ) from None
-    _, pixels = next(data.train.batches(torch.arange(1), 1))
-    mean, std = (values * 3 if data.channels == 1 else values for values in (data.mean, data.std))
-    preprocessing = Preprocessing.model_validate(
-        {"height": pixels.shape[2], "width": pixels.shape[3], "mean": mean, "std": std}
-    )
-    model = nn.Sequential(_Grey(), model) if data.channels == 1 else model
-    return cut(model, name=folder.resolve().name, preprocessing=preprocessing, points=points)
+    return _Trained(len(data.classes), data.channels, data.image_size, data.mean, data.std)
 
 
 class _Grey(nn.Module):
