@@ -218,3 +218,24 @@ def test_pictures_are_taken_at_the_rate_of_the_clip(tmp_path: Path, monkeypatch:
 def test_a_rule_outside_of_its_range_is_refused(values: dict[str, float], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         EvidenceRule(**values)  # type: ignore[arg-type]
+
+
+def test_what_waits_when_the_time_for_closing_is_over_is_told_and_not_written(tmp_path: Path) -> None:
+    go_on, told = threading.Event(), []
+
+    def slow(path: Path, content: bytes) -> None:
+        go_on.wait(10)
+        write_bytes(path, content)
+
+    evidence = Evidence(tmp_path, told.append, rule=RULE, live=False, write=slow)
+    for name in ("a", "b"):
+        evidence.begin(name, 0.0, picture(1))
+    closing = threading.Thread(target=evidence.close, args=(0.2,))
+    closing.start()
+    closing.join(1.0)
+    assert closing.is_alive()  # the file at hand is finished
+    go_on.set()
+    closing.join(10)
+    first, *others = told
+    assert (first.event, first.kind, first.name) == ("a", "snapshot", "a.jpg")
+    assert {file.reason for file in others} == {"the node ended before it could be written"}

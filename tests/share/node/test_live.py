@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rheostat.errors import SettingsError, StateError
 from rheostat.share.node.live import Node
+from rheostat.share.node.sources import Frame, SourceCounts
 from rheostat.share.runner import loaded
 from tests.share.node.toys import ample, colour_app, colour_base, colour_fleet, sees, settings_for, video_of
 
@@ -245,22 +248,25 @@ def test_a_store_that_cannot_be_written_for_a_while_loses_no_finished_event(
 
 
 def test_what_a_source_dropped_counts_as_looks_that_were_missed(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from rheostat.share.node.sources import Frame, SourceCounts
-
     fleet = colour_fleet(tmp_path, ["red", "green"], fps=(10,))
     video = video_of(tmp_path / "v.mp4", ("grey", 1))
+    first = Frame(np.zeros((48, 64, 3), np.uint8), 0, 0, 0, 0.0, time.time(), time.monotonic())
     with Node(fleet, ample(fleet), settings_for(video, tmp_path, live=True, clips=False)) as node:
-        import numpy as np
-
-        first = Frame(np.zeros((48, 64, 3), np.uint8), 0, 0, 0, 0.0, time.time(), time.monotonic())
         counts = SourceCounts()
         node._source.__class__ = type("Counted", (type(node._source),), {"counts": property(lambda self: counts)})
-        node._take(first)
+
+        def missed(**values: float) -> int:
+            before = node._load.due
+            node._take(replace(first, **values))
+            return node._load.due - before
+
+        assert missed(number=0) == 0
         counts = SourceCounts(dropped=3)
-        node._take(replace(first, number=1, slot=5, seconds=0.5))  # slots 2, 3 and 4 were dropped, 1 never came
-        assert node._load.due == 2 + 3 * 2 + 2
+        assert missed(number=1, slot=5, seconds=0.5) == 3 * 2  # slots 2, 3 and 4 were dropped, 1 never came
         counts = SourceCounts(dropped=9)
-        node._take(replace(first, number=2, slot=20, seconds=2.0, gap=True))
-        assert node._load.due == 10 + 2  # an interruption is not this node's doing
+        for _ in range(2):  # those two frames are looked at
+            result = node._runner.get()
+            assert result is not None
+            node._judge(result)
+        assert (node._load.due, node._load.done) == (3 * 2 + 4, 4)
+        assert missed(number=2, slot=20, seconds=2.0, gap=True) == 0  # an interruption is not this node's doing

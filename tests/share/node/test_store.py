@@ -262,3 +262,10 @@ def test_threads_may_share_a_store(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert [event.state for event in store.events(limit=1000)] == ["closed"] * 40
+
+
+def test_a_store_that_is_closed_says_so_in_the_same_way_as_one_that_cannot_be_written(tmp_path: Path) -> None:
+    store = Store(tmp_path / "events.db")
+    store.close()
+    with pytest.raises(StateError, match=r"events\.db cannot be written"):
+        store.attach("e", note="late")

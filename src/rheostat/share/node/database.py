@@ -30,6 +30,7 @@ class Database:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._closed = False
         mode = "ro" if readonly else "rwc"
         try:
             self.connection = sqlite3.connect(
@@ -81,12 +82,13 @@ class Database:
             except sqlite3.Error as error:
                 raise StateError(f"store {self.path} cannot be written: {error}; is the disk full?") from error
             finally:
-                if self.connection.in_transaction:
+                if not self._closed and self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; whoever uses it afterwards is told so by a StateError."""
         with self._lock:
+            self._closed = True
             self.connection.close()
 
 

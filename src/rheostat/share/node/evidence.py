@@ -93,7 +93,7 @@ class Evidence:
         self._peaks: dict[str, Picture] = {}  # still to be compressed: of each event only the last
         self._snapshots: dict[str, bytes] = {}  # of open events, not written yet
         self._files: queue.Queue[Clip | _Snapshot | None] = queue.Queue(_WAITING_FILES)
-        self._closed = False
+        self._closed = self._late = False
         self._threads = [
             threading.Thread(target=run, name=f"evidence {name}", daemon=True)
             for name, run in (("pictures", self._compress), ("files", self._write_all))
@@ -139,7 +139,7 @@ class Evidence:
         """Write what is there, clips of open events included, and end the threads.
 
         Args:
-            timeout: Seconds that it may take, about.
+            timeout: Seconds that it may take, about; for what waits then there are no files.
         """
         with self._changed:
             if self._closed:
@@ -147,7 +147,10 @@ class Evidence:
             self._put(self._finish)
             self._closed = True
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(timeout / len(self._threads))
+        self._late = True  # what still waits is told of and not written: who closes the store comes next
+        for thread in self._threads:
+            thread.join()
 
     def _put(self, task: Callable[[], None]) -> None:
         if not self._closed:
@@ -207,6 +210,8 @@ class Evidence:
 
     def _written(self, file: Clip | _Snapshot) -> Written:
         kind, suffix = ("clip", "mp4") if isinstance(file, Clip) else ("snapshot", "jpg")
+        if self._late:
+            return Written(file.event, kind, None, "the node ended before it could be written")
         if isinstance(file, Clip) and not file.pictures:
             return Written(file.event, kind, None, "no picture was there in time")
         name = f"{file.event}.{suffix}"

@@ -255,14 +255,14 @@ class Node:
         if self._keeper.evidence is not None:
             self._keeper.evidence.see(frame.seconds, frame.picture)
         wanted = len(self._runner.due(frame.slot))
-        taken = wanted > 0 and self._runner.submit(frame.slot, frame.picture, frame, wait=not self._live)
+        taken = wanted > 0 and self._runner.submit(frame.slot, frame.picture, (frame, wanted), wait=not self._live)
         with self._lock:
             if frame.gap:
                 for watch in self._watches.values():
                     watch.tracker.interrupted()
             self._frame = frame
             self._load.saw(frame.seconds)
-            self._load.due += due + wanted
+            self._load.due += due if taken else due + wanted  # those of a frame on its way count once it is there
             self._analysed += taken
             self._skipped += wanted > 0 and not taken
         if not taken:
@@ -312,7 +312,7 @@ class Node:
             self._judge(result)
 
     def _judge(self, result: Result) -> None:
-        frame: Frame = result.context
+        frame, due = result.context
         if result.error is not None:
             self._problem(f"a frame could not be looked at: {result.error}")
         self._metrics.analysed(result.scores, self._clock() - frame.clock)
@@ -323,6 +323,7 @@ class Node:
                 if (watch := self._watches.get(name)) is not None  # else it was removed meanwhile
                 for record in watch.look(frame.seconds, frame.slot, score)
             ]
+            self._load.due += due
             self._load.done += len(result.scores)
         for watch, record in happened:
             self._keeper.keep(watch, record, frame.picture)
