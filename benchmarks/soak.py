@@ -52,9 +52,8 @@ def copies(packages: Sequence[Package], number: int, folder: Path) -> dict[str, 
     return found
 
 
-def resident_mb() -> float:
-    """Memory of this process and of those that it started."""
-    mine = os.getpid()
+def resident_mb(mine: int) -> float:
+    """Memory of a process and of those that it started."""
     pages = 0
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -84,7 +83,7 @@ def soak(fleet: Fleet, settings: NodeSettings, budget: float, seconds: float) ->
             rows.append(
                 {
                     "seconds": time.monotonic() - began,
-                    "resident_mb": resident_mb(),
+                    "resident_mb": resident_mb(os.getpid()),
                     "threads": threading.active_count(),
                     "budget": told["budget"]["now"],
                     "used": told["budget"]["used"],
