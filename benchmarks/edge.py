@@ -60,7 +60,8 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
     largest = ", ".join(f"{name} {size:.0f}" for name, size in record["largest_mb"].items())
     return {
         "text": (
-            f"`rheostat[edge]` alone, in a fresh environment, takes {record['installed_mb']:.0f} MB (largest: {largest}) "
+            f"`rheostat[edge]` alone, in a fresh environment, takes {record['installed_mb']:.0f} MB "
+            f"(largest: {largest}) "
             f"and has no torch. A node with {record['apps']} apps, its decoder included, held at most "
             f"{record['resident_mb']:.0f} MB in memory ({record['frames']['analysed']} frames looked at, "
             f"{record['events']} events with their clips; commit {record['environment']['commit']})."

@@ -1,0 +1,82 @@
+"""`rheostat package`, as the owner of some clips meets it."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from rheostat.share import stem
+from rheostat.share.package import read_package
+from tests.cli.shown import Call
+from tests.share.trainer.toys import LABEL, clip, network
+
+QUICK = ("--epochs", "4", "--batch-size", "8", "--lr", "0.01", "--device", "cpu", "--branch-points", "1,3")
+
+
+@pytest.fixture(autouse=True)
+def toy_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--base toy` is a base of a few small layers; a name that does not exist is refused as ever."""
+    real = stem.load_base
+    monkeypatch.setattr(stem, "load_base", lambda name, **given: network() if name == "toy" else real(name, **given))
+
+
+@pytest.fixture
+def made(call: Call, tmp_path: Path) -> Path:
+    video = clip(tmp_path)
+    shown = call(
+        "package", "--base", "toy", "--data", video, "--name", "desk lamp", "--label", LABEL, *QUICK,
+        "--out", tmp_path / "apps/lamp", "--svg", tmp_path / "lamp.svg",
+    )  # fmt: skip
+    assert (shown.code, shown.err) == (0, "")
+    assert "desk lamp: looks for 'lamp' on toy" in shown.out
+    assert f"written: {tmp_path / 'lamp.svg'}" in shown.out
+    return tmp_path / "apps/lamp"
+
+
+def test_a_package_is_made_beside_its_base(made: Path) -> None:
+    package = read_package(made)
+    assert (package.name, package.document.positive, package.document.votes) == ("desk lamp", LABEL, (1, 2, 3))
+    assert [variant.frozen for variant in package.document.branch_points] == [1, 3]
+    assert (made.parent / "toy/base.json").exists()
+    assert ElementTree.parse(made.parent.parent / "lamp.svg").getroot().tag.endswith("svg")
+
+
+def test_it_is_shown_again_and_to_machines(call: Call, made: Path) -> None:
+    shown = call("package", "--inspect", made)
+    assert shown.code == 0
+    assert [line.split()[0] for line in shown.out.splitlines()[-2:]] == ["1", "3"]
+    told = json.loads(call("package", "--inspect", made, "--json").out)
+    assert (told["name"], told["folder"]) == ("desk lamp", str(made))
+    assert [variant["frozen"] for variant in told["branch_points"]] == [1, 3]
+
+
+def test_a_second_app_takes_the_base_that_is_there(call: Call, made: Path) -> None:
+    before = (made.parent / "toy/base.json").stat().st_mtime_ns
+    video = made.parent.parent / "long.mp4"
+    shown = call("package", "--base", "toy", "--data", video, "--name", LABEL, *QUICK, "--out", made.parent / "two")
+    assert shown.code == 0
+    assert (made.parent / "toy/base.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--data, --out, --name missing: give --data, --out and --name, or --inspect a package"),
+        (["--data", "long.mp4", "--out", "x", "--name", "lamp", "--base", "nothing"], "unknown base 'nothing'"),
+        (["--data", "nowhere.mp4", "--out", "x", "--name", "lamp", "--base", "toy"], "nowhere"),
+        (["--data", "long.mp4", "--out", "x", "--name", "cat", "--base", "toy"], "cat"),
+        (["--data", "long.mp4", "--out", "x", "--name", "lamp", "--votes", "two"], "votes is 'two'"),
+        (["--data", "long.mp4", "--out", "x", "--name", "lamp", "--train-fps", "0"], "train_fps is 0"),
+        (["--inspect", "."], "package.json does not exist"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    clip(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shown = call("package", *arguments)
+    assert shown.code == 2
+    assert told in shown.err
+    assert len(shown.err.strip().splitlines()) == 1, shown.err
