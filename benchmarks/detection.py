@@ -216,6 +216,41 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{row['f1']:.3f} ({row['predicted']:.3f})" if "f1" in row else "nothing fits"
 
 
+def plots(record: dict[str, Any]) -> dict[str, str]:
+    """F1 against the budget as measured, and as predicted (hollow), for each way of sharing and number of apps."""
+    from matplotlib.figure import Figure
+
+    from rheostat.figures import dress, svg
+
+    numbers = sorted({row["number"] for row in record["rows"]})
+    drawn = Figure(figsize=(max(8.4, 4.0 * len(numbers)), 3.6), layout="constrained")
+    panels = np.atleast_1d(drawn.subplots(1, len(numbers), sharey=True))
+    styles = {
+        "any": ("#0072b2", "-", "best sharing"),
+        "head": ("#d55e00", (0, (6, 2)), "shared up to the head"),
+        "max": ("#cc79a7", (0, (3, 2)), "shared up to the deepest point"),
+        "none": ("#5b6773", (0, (1, 2)), "nothing shared"),
+    }
+    for panel, number in zip(panels, numbers, strict=True):
+        dress(panel)
+        for sharing, (colour, dashes, label) in styles.items():
+            rows = [
+                row for row in record["rows"] if (row["number"], row["sharing"]) == (number, sharing) and "f1" in row
+            ]
+            budgets = [row["budget"] for row in rows]
+            panel.plot(
+                budgets, [row["f1"] for row in rows], color=colour, ls=dashes, lw=1.8, marker="o", ms=4, label=label
+            )
+            panel.plot(budgets, [row["predicted"] for row in rows], "o", ms=4, color=colour, mfc="white", ls="none")
+        panel.set_xscale("log")
+        panel.set_ylim(0, 1.03)
+        panel.set_title("1 app" if number == 1 else f"{number} apps", fontsize=10)
+        panel.set_xlabel("budget, core-ms per second")
+    panels[0].set_ylabel("mean event F1; hollow: predicted")
+    drawn.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)
+    return {"f1": svg(drawn)}
+
+
 def main() -> None:
     """Measure and write the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -150,8 +150,8 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
     return {"table": "\n".join(lines), "conditions": conditions}
 
 
-def figure(record: dict[str, Any]) -> str:
-    """Accuracy against frozen share, a panel per base, the scheduler's choices as filled marks; an SVG document."""
+def plots(record: dict[str, Any]) -> dict[str, str]:
+    """Accuracy against frozen share, a panel per base, with the scheduler's choices: the shape of thesis Figure 2(b)."""
     from matplotlib.figure import Figure
 
     from rheostat.figures import dress, svg
@@ -175,7 +175,7 @@ def figure(record: dict[str, Any]) -> str:
         panel.set_xlabel("frozen share of the work")
         panel.legend(frameon=False, fontsize=8)
     panels[0].set_ylabel("accuracy")
-    return svg(drawn)
+    return {"accuracy": svg(drawn)}
 
 
 def main() -> None:

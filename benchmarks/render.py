@@ -9,7 +9,7 @@ Records lie in `benchmarks/results/`; those of a reproduction in `reproductions/
 them with the name before, as in `mainstream/fig9:train`.
 
 Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions. What a script
-beside this one has measured is told by its `pieces(record)`. A reproduction has a module `reproductions.NAME.pages`
+beside this one has measured is told by its `pieces(record)`, and drawn by its `plots(record)` if it has one. A reproduction has a module `reproductions.NAME.pages`
 with `piece(record, name)` and `plots_of(record)`.
 Plots go to `docs/images/RECORD-PLOT.svg`, those of a reproduction to `docs/images/NAME-PLOT.svg`.
 
@@ -32,7 +32,7 @@ from rheostat.records import read_json, write_bytes
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 REPRODUCTIONS = ROOT / "reproductions"
-MEASURED_HERE = ("event-models", "planning")
+MEASURED_HERE = ("detection", "edge", "event-models", "frozen", "planning", "sharing", "soak")
 _ASKED = re.compile(
     r"(<!-- (?P<record>[\w/-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
 )
@@ -63,6 +63,11 @@ def plots() -> Iterator[tuple[str, str]]:
     for path in RESULTS.glob("select-*.json"):
         for name, svg in plots_of(read_json(path)).items():
             yield f"{path.stem}-{name}", svg
+    for path in RESULTS.glob("*.json"):
+        record = read_json(path)
+        if record["bench"] in MEASURED_HERE:
+            for name, svg in getattr(_measuring(record), "plots", _no_plots)(record).items():
+                yield f"{path.stem}-{name}", svg
     for path in REPRODUCTIONS.glob("*/results/*.json"):
         reproduction = path.parent.parent.name
         for name, svg in _pages_of(reproduction).plots_of(read_json(path)).items():
@@ -73,10 +78,19 @@ def _pages_of(reproduction: str) -> Any:
     return importlib.import_module(f"reproductions.{reproduction}.pages")
 
 
+def _measuring(record: dict[str, Any]) -> Any:
+    """The script beside this one that made a record."""
+    return importlib.import_module(f"benchmarks.{record['bench'].replace('-', '_')}")
+
+
+def _no_plots(record: dict[str, Any]) -> dict[str, str]:
+    del record
+    return {}
+
+
 def _piece(record: dict[str, Any], piece: str) -> str:
     if record["bench"] in MEASURED_HERE:
-        measured = importlib.import_module(f"benchmarks.{record['bench'].replace('-', '_')}")
-        return measured.pieces(record)[piece]
+        return _measuring(record).pieces(record)[piece]
     if record["bench"] == "overhead":
         return {"table": _overhead_table, "conditions": _overhead_conditions}[piece](record)
     if piece == "findings":
