@@ -44,7 +44,6 @@ from rheostat.share.scheduler import plan
 
 SHARINGS = ("any", "head", "max", "none")
 SIZE = (640, 360)  # of the stream
-PHASES = (0, 3, 7)  # slots that are left out at its beginning
 
 
 def stream_of(clips: Sequence[Path], labels: Sequence[str], fps: float, folder: Path, *, whole: bool) -> Labels:
@@ -91,7 +90,7 @@ def measure(
     asked: Asked,
     stream: Labels,
     budgets: Sequence[float],
-    phases: Sequence[int] = PHASES,
+    phases: Sequence[int],
     log: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
     """Run the plan of every budget and way of sharing on the stream."""
@@ -200,9 +199,11 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
     errors = [abs(row["f1"] - row["predicted"]) for row in ran]
     off = [abs(row["spent"] / row["cost"] - 1) for row in ran]
     events = ", ".join(f"{number} of {name}" for name, number in record["events"].items())
+    number = len(record["phases"])
+    told = "each plan run once" if number == 1 else f"each plan run from {number} first frames"
     conditions = (
         f"Mean F1 as measured (predicted by the event model `{record['event_model']}`); {record['seconds']:.0f} s of "
-        f"stream with {events} events, each plan run from {len(record['phases'])} first frames; commit "
+        f"stream with {events} events, {told}; commit "
         f"{record['environment']['commit']}."
     )
     findings = (
@@ -259,6 +260,7 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="play the clips from end to end: none was trained on")
     parser.add_argument("--apps", default="", help="numbers of apps, as 4,8: the first so many by name; all if empty")
     parser.add_argument("--budgets", required=True, help="core-milliseconds per second, as 20,40,80")
+    parser.add_argument("--phases", default="0,3,7", help="slots that are left out at the beginning of each run")
     parser.add_argument("--event-model", default="paper", choices=("paper", "profiled"))
     parser.add_argument("--stream-fps", type=float, default=10.0)
     parser.add_argument("--record", type=Path, required=True)
@@ -266,6 +268,7 @@ def main() -> None:
     every = asked_for([given.packages], stream_fps=given.stream_fps, event_model=given.event_model, picture=SIZE)
     names = [package.name for package in every.packages]
     budgets = [float(budget) for budget in given.budgets.split(",")]
+    phases = [int(phase) for phase in given.phases.split(",")]
     rows: list[dict[str, Any]] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
@@ -273,13 +276,13 @@ def main() -> None:
         for number in [int(number) for number in given.apps.split(",") if number] or [len(names)]:
             folders = [package.folder for package in every.packages[:number]]
             asked = asked_for(folders, stream_fps=given.stream_fps, event_model=given.event_model, picture=SIZE)
-            rows += [{"number": number, **row} for row in measure(asked, stream, budgets)]
+            rows += [{"number": number, **row} for row in measure(asked, stream, budgets, phases)]
         record = {
             "bench": "detection",
             "event_model": given.event_model,
             "stream_fps": given.stream_fps,
             "seconds": stream.frames / stream.fps,
-            "phases": list(PHASES),
+            "phases": phases,
             "events": {name: len(stream.events_of(name)) for name in names},
             "took_seconds": time.monotonic() - began,
             "rows": rows,

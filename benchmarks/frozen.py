@@ -151,7 +151,7 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
 
 
 def plots(record: dict[str, Any]) -> dict[str, str]:
-    """Accuracy against frozen share, a panel per base, with the scheduler's choices: the shape of thesis Figure 2(b)."""
+    """Accuracy against frozen share, a panel per base, with the scheduler's choices (thesis, Figure 2(b))."""
     from matplotlib.figure import Figure
 
     from rheostat.figures import dress, svg

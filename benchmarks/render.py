@@ -9,8 +9,8 @@ Records lie in `benchmarks/results/`; those of a reproduction in `reproductions/
 them with the name before, as in `mainstream/fig9:train`.
 
 Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions. What a script
-beside this one has measured is told by its `pieces(record)`, and drawn by its `plots(record)` if it has one. A reproduction has a module `reproductions.NAME.pages`
-with `piece(record, name)` and `plots_of(record)`.
+beside this one has measured is told by its `pieces(record)`, and drawn by its `plots(record)` if it has one. A
+reproduction has a module `reproductions.NAME.pages` with `piece(record, name)` and `plots_of(record)`.
 Plots go to `docs/images/RECORD-PLOT.svg`, those of a reproduction to `docs/images/NAME-PLOT.svg`.
 
     python benchmarks/render.py            write
