@@ -51,7 +51,7 @@ def test_a_folder_of_packages_is_planned_for_this_node(call: Call, packages: Pat
     assert plan.cost <= 60
     assert plan.deployment is not None
     assert (plan.deployment.base, plan.deployment.packages) == ("base", {"bus": "bus", "car": "car"})
-    assert plan.deployment.stream_fps == 10.0
+    assert (plan.deployment.stream_fps, plan.deployment.picture) == (10.0, None)
     assert "pictures" in shown.out  # preparing them costs something, and is told
 
 

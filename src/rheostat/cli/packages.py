@@ -23,11 +23,12 @@ USABLE = 0.8  # of a node's cores, where no budget is given: the rest decodes, w
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be planned, and where it came from: `packages` and `base` are there if it came from packages."""
+    """What is to be planned, and where it came from: the rest is there if it came from packages."""
 
     workload: Workload
     packages: tuple[Package, ...] = ()
     base: Base | None = None
+    picture: tuple[int, int] | None = None
 
     def deployed(self, plan: Plan, folder: Path) -> Plan:
         """The plan with what a node needs to find, as written into `folder`; as it is if it came from a workload."""
@@ -39,6 +40,7 @@ class Asked:
             stream_fps=self.workload.stream_fps,
             fps=self.workload.fps,
             event_model=self.workload.event_model,
+            picture=self.picture,
         )
         return plan.model_copy(update={"deployment": found})
 
@@ -76,7 +78,7 @@ def asked_for(
         event_model=event_model or "paper",
     )
     budget = USABLE * 1000 * (os.cpu_count() or 1)
-    return Asked(workload.model_copy(update={"budget": budget}), packages, found)
+    return Asked(workload.model_copy(update={"budget": budget}), packages, found, picture)
 
 
 def profiled(base: Base, *, quiet: bool = False) -> Profile:

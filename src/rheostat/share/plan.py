@@ -188,6 +188,7 @@ class Deployment(Entry):
         base: Folder of the base, and `packages`, folders of the apps by their names: absolute, or from the folder that
             the plan is in.
         stream_fps, fps, event_model: As in the workload.
+        picture: Width and height of the camera's pictures in pixels, that preparing them was foretold for.
     """
 
     base: Name
@@ -195,6 +196,7 @@ class Deployment(Entry):
     stream_fps: AboveZero
     fps: tuple[AboveZero, ...] = Field(min_length=1)
     event_model: EventModel = "paper"
+    picture: tuple[CountAboveZero, CountAboveZero] | None = None
 
 
 class Plan(Entry):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from rheostat.errors import SettingsError, StateError
+from rheostat.share.node import live
 from rheostat.share.node.live import Node
 from rheostat.share.node.sources import Frame, SourceCounts
 from rheostat.share.runner import loaded
@@ -181,6 +182,21 @@ def test_the_operator_moves_the_budget(tmp_path: Path) -> None:
         assert (app["fps"], node.status()["plan"]["cost"] <= 12) == (2, True)
         with pytest.raises(SettingsError, match=r"budget is 1 core-ms per second: must be at least 5\.5"):
             node.set_budget(1.0)
+
+
+def test_what_a_picture_really_costs_is_planned_with_once_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    monkeypatch.setattr(live, "FRAMES_TO_TELL", 5)
+    video = video_of(tmp_path / "v.mp4", ("grey", 60))
+    with Node(fleet, ample(fleet), settings_for(video, tmp_path, live=True, clips=False)) as node, running(node):
+        until(lambda: node.status()["frames"]["analysed"] > 10)
+        node.set_budget(900.0)
+        usage = node._runner.usage()
+        assert usage is not None
+        assert node._fleet.picture_cost != fleet.picture_cost
+        assert 0 < node._fleet.picture_cost < 10 * usage.prepare_ms / usage.frames
 
 
 def test_a_second_node_on_the_same_folder_is_refused(tmp_path: Path) -> None:

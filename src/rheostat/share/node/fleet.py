@@ -124,7 +124,7 @@ def fleet_of(plan: Plan, folder: Path, profiled: Callable[[Base], Profile]) -> F
         base=base,
         packages=packages,
         layer_cost=profile.core_ms,
-        picture_cost=profile.picture_ms(),
+        picture_cost=profile.picture_ms(*(deployment.picture or ())),
         stream_fps=deployment.stream_fps,
         fps=deployment.fps,
         event_model=deployment.event_model,

@@ -54,6 +54,7 @@ READ_SECONDS = 0.25
 FOLDER_SECONDS, TIDY_SECONDS = 2.0, 300.0
 DRAIN_SECONDS = 5.0  # that sinks have at the end for what they were not told yet
 PICTURE_WIDTH = 960
+FRAMES_TO_TELL = 50  # prepared under a plan, before their mean is taken for what a picture costs
 PROBLEMS = 50  # that the status tells
 
 
@@ -351,13 +352,22 @@ class Node:
 
     def _move_to(self, budget: Budget) -> None:
         # meanwhile the operator may have allowed something else, or the apps may be others
-        budget = within(replace(budget, ceiling=self._budget.ceiling), floor=self._budget.floor)
-        self._put_in_place(self._fleet, self._fleet.plan(budget.now, self._plan), budget)
+        fleet = self._as_measured(self._fleet)
+        budget = within(replace(budget, ceiling=self._budget.ceiling), floor=fleet.least())
+        self._put_in_place(fleet, fleet.plan(budget.now, self._plan), budget)
 
     def _adopt(self, fleet: Fleet, ceiling: float | None = None) -> None:
         """Run another fleet, or under another ceiling; `_planning` is held."""
+        fleet = self._as_measured(fleet)
         budget = within(self._budget, floor=fleet.least(), ceiling=ceiling)
         self._put_in_place(fleet, fleet.plan(budget.now, self._plan), budget)
+
+    def _as_measured(self, fleet: Fleet) -> Fleet:
+        """The fleet with what preparing a picture of this source really costs, once that is known."""
+        usage = self._runner.usage()
+        if usage is None or usage.frames < FRAMES_TO_TELL:
+            return fleet
+        return replace(fleet, picture_cost=usage.prepare_ms / usage.frames)
 
     def _put_in_place(self, fleet: Fleet, plan: Plan, budget: Budget) -> None:
         """From the next frame on this is what runs."""
