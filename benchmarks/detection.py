@@ -244,6 +244,10 @@ def plots(record: dict[str, Any]) -> dict[str, str]:
             )
             panel.plot(budgets, [row["predicted"] for row in rows], "o", ms=4, color=colour, mfc="white", ls="none")
         panel.set_xscale("log")
+        panel.set_xticks(
+            every := sorted({row["budget"] for row in record["rows"]}), [f"{budget:g}" for budget in every]
+        )
+        panel.minorticks_off()
         panel.set_ylim(0, 1.03)
         panel.set_title("1 app" if number == 1 else f"{number} apps", fontsize=10)
         panel.set_xlabel("budget, core-ms per second")
