@@ -114,6 +114,21 @@ def test_a_mistake_is_told_in_one_line(
     assert (shown.code, told in shown.err, len(shown.err.strip().splitlines())) == (2, True, 1), shown.err
 
 
+def test_a_source_that_breaks_ends_it_with_the_reason(call: Call, plan: Path, tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"no video")
+    shown = call("run", plan, "--source", tmp_path / "v.mp4", "--out", tmp_path / "out")
+    assert shown.code == 2
+    assert f"the source {tmp_path / 'v.mp4'} failed: " in shown.err
+
+
+def test_events_of_an_earlier_run_are_not_told_again(call: Call, plan: Path, tmp_path: Path) -> None:
+    video = video_of(tmp_path / "v.mp4", ("grey", 1), ("red", 1), ("grey", 1))
+    for _ in range(2):
+        shown = call("run", plan, "--source", video, "--out", tmp_path / "out", "--no-clips")
+        assert len(shown.out.splitlines()) == 2
+        assert shown.out.splitlines()[-1].startswith("1 events in")
+
+
 def test_a_plan_of_a_workload_names_nothing_to_run(call: Call, plan: Path, tmp_path: Path) -> None:
     values = json.loads(plan.read_text())
     del values["deployment"]

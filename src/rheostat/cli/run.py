@@ -7,19 +7,23 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rheostat.cli.flags import with_settings
 from rheostat.cli.packages import profiled
 from rheostat.cli.terminal import INTERRUPTED, Json, err, out
+from rheostat.errors import StateError
 from rheostat.settings import read_settings_file
 from rheostat.share.node.settings import NodeSettings
 from rheostat.share.plan import read_plan
+
+if TYPE_CHECKING:
+    from rheostat.share.node import Event
 
 commands = typer.Typer()
 
@@ -46,15 +50,14 @@ def run(
     stop, told = threading.Event(), _Teller(quiet=as_json)
     with ExitStack() as opened:
         opened.enter_context(_problems_told(quiet=as_json))
-        node = opened.enter_context(Node(fleet, asked, settings))
+        node = opened.enter_context(Node(fleet, asked, settings, finished=told.finished))
         if console:
             from rheostat.console import serve
 
             served = opened.enter_context(serve(node, host=host, port=port, token=token))
             err.print(f"live page: {served.url}", highlight=False, markup=False)
         with _ended_by_signals(stop) as signals:
-            node.run(stop, tick=lambda: told.news(node.events(limit=_Teller.MOST)))
-        told.news(node.events(limit=_Teller.MOST))
+            node.run(stop)
         status = node.status()
     if as_json:
         typer.echo(json.dumps({"folder": str(settings.out), **status}))
@@ -66,32 +69,26 @@ def run(
             highlight=False,
             markup=False,
         )
+    if status["source"]["state"] == "failed":
+        raise StateError(f"the source {status['source']['name']} failed: {status['source']['reason']}")
     if signal.SIGINT in signals:
         raise typer.Exit(INTERRUPTED)
 
 
 class _Teller:
-    """Prints a line for every event that is over."""
-
-    MOST = 20  # looked at each time: more do not end within a frame
+    """Prints a line for every event that is over, and counts them."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._told: set[str] = set()
+        self.events = 0
 
-    @property
-    def events(self) -> int:
-        """How many there were."""
-        return len(self._told)
-
-    def news(self, newest: list[dict[str, Any]]) -> None:
-        for event in reversed(newest):
-            if event["state"] != "closed" or event["id"] in self._told:
-                continue
-            self._told.add(event["id"])
-            if not self._quiet:
-                seconds = f"{event['start']:8.1f} s to {event['end']:8.1f} s"
-                out.print(f"{seconds}  {event['app']}, peak {event['peak']:.2f}", highlight=False, markup=False)
+    def finished(self, event: Event) -> None:
+        """One is over; called from threads of the node, one at a time."""
+        self.events += 1
+        if not self._quiet:
+            seconds = f"{event.start:8.1f} s to {event.end:8.1f} s"
+            with suppress(OSError):  # nobody may be reading any more
+                out.print(f"{seconds}  {event.app}, peak {event.peak:.2f}", highlight=False, markup=False)
 
 
 @contextmanager
@@ -113,7 +110,8 @@ class _ToTerminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
-        err.print(record.getMessage(), style=style, highlight=False, markup=False)
+        with suppress(OSError, SystemExit):  # a terminal that is gone must not end the node
+            err.print(record.getMessage(), style=style, highlight=False, markup=False)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The budget falls to what is carried, and rises again when there is room."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from rheostat.errors import SettingsError
@@ -72,3 +74,11 @@ def test_the_operator_moves_the_ceiling_and_apps_the_floor() -> None:
 def test_a_budget_outside_its_range_is_refused() -> None:
     with pytest.raises(SettingsError, match="budget is 5: must be 10, the cost of the cheapest plan, to 20"):
         Budget(5.0, 20.0, floor=10.0)
+
+
+def test_a_capacity_that_varies_a_little_moves_the_budget_now_and_then_only() -> None:
+    rng = np.random.default_rng(0)
+    seen = list(windows(Budget(200.0, 200.0), lambda at: 100.0 * rng.uniform(0.9, 1.1), 600))
+    late = [budget.now for budget, _ in seen[100:]]
+    assert sum(one != other for one, other in pairwise(late)) <= len(late) / 20
+    assert min(late) > 80

@@ -199,6 +199,51 @@ def test_what_a_picture_really_costs_is_planned_with_once_it_is_known(
         assert 0 < node._fleet.picture_cost < 10 * usage.prepare_ms / usage.frames
 
 
+def test_a_plan_above_what_the_operator_allows_is_planned_anew_at_the_start(tmp_path: Path) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    plan = ample(fleet)
+    settings = settings_for(video_of(tmp_path / "v.mp4", ("grey", 1)), tmp_path, budget=12.0, clips=False)
+    with Node(fleet, plan, settings) as node:
+        assert plan.cost > 12 >= node.status()["plan"]["cost"]
+
+
+def test_what_goes_wrong_in_a_thread_of_the_node_is_raised_where_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    video = video_of(tmp_path / "v.mp4", ("grey", 5))
+    with Node(fleet, ample(fleet), settings_for(video, tmp_path, clips=False)) as node:
+        monkeypatch.setattr(node, "_judge", lambda result: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            node.run()
+
+
+def test_an_app_that_cannot_tell_is_a_problem_and_no_want_of_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    monkeypatch.setattr(loaded, "run", lambda session, value: np.full((1, 2), np.nan, dtype=np.float32))
+    video = video_of(tmp_path / "v.mp4", ("grey", 60))
+    settings = settings_for(video, tmp_path, live=True, clips=False, window_seconds=0.3)
+    with Node(fleet, ample(fleet), settings) as node, running(node):
+        until(lambda: node.status()["frames"]["analysed"] > 10)
+        assert (node.status()["plan_number"], node.status()["budget"]["state"]) == (1, "steady")
+        assert len(node.status()["problems"]) == 1  # told once, not once per frame
+
+
+def test_the_events_of_a_live_source_that_is_silent_for_long_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "STALLED_SECONDS", 0.5)
+    fleet = colour_fleet(tmp_path, ["red"], fps=(10,))
+    video = video_of(tmp_path / "v.mp4", ("red", 60))
+    with Node(fleet, ample(fleet), settings_for(video, tmp_path, live=True, clips=False)) as node, running(node):
+        until(lambda: [event["state"] for event in node.events()] == ["open"])
+        monkeypatch.setattr(node._source, "read", lambda timeout: time.sleep(0.05))
+        until(lambda: [event["state"] for event in node.events()] == ["closed"])
+        assert node.status()["apps"][0]["achieved_fps"] == 0.0
+
+
 def test_a_second_node_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     fleet = colour_fleet(tmp_path, ["red"])
     settings = settings_for(video_of(tmp_path / "v.mp4", ("grey", 1)), tmp_path)
@@ -244,7 +289,7 @@ def test_a_store_that_cannot_be_written_for_a_while_loses_no_finished_event(
 
     fleet = colour_fleet(tmp_path, ["red"])
     video = video_of(tmp_path / "v.mp4", ("grey", 1), ("red", 1), ("grey", 1), ("red", 1), ("grey", 1))
-    start, finish, failures = Store.start, Store.finish, [True] * 6
+    start, finish, failures = Store.start, Store.finish, [True] * 4
 
     def failing(method: Callable) -> Callable:
         def called(*given: object, **named: object) -> object:

@@ -50,9 +50,14 @@ class WatchedFolder:
         self._seen = dict(there)
         names = [self._names.pop(place, None) for place in went]
         for place in came:
+            names.append(self._names.get(place))  # it may have changed its name
             self._names[place] = _name_of(place)
         kept = set(self._names.values())  # a folder that was renamed holds the same app
         return [*map(Came, came), *(Went(name) for name in names if name and name not in kept)]
+
+    def forget(self, folder: Path) -> None:
+        """Take a package for new when it is next looked for."""
+        self._seen.pop(folder, None)
 
     def _stamps(self) -> Mapping[Path, tuple[int, int]]:
         found = {}

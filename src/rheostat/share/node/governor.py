@@ -2,7 +2,8 @@
 
 A plan that a node cannot carry loses samples of every app, more of those that are sampled last. So the budget falls at
 once to what was carried, and rises in small steps once nothing was lost for a while; a rise that is lost again doubles
-the wait for the next one, as in exponential back-off. The published node only falls (MAINSTREAM.md, section 6).
+the wait for the next one, as in exponential back-off, and one that is carried for a while shortens it. The published
+node only falls (MAINSTREAM.md, section 6).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ CARRIED = 0.95  # from this share of the samples on a node keeps up: the rest is
 LEAST_FALL, MOST_FALL = 0.9, 0.5
 RISE = 1.15
 SHORTEST_WAIT, LONGEST_WAIT = 2, 64  # windows without loss before a rise
+PROOF = 8  # windows without loss after which a rise is proven, or as many as it took
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Budget:
         floor: Cost of the cheapest plan.
         calm: Windows in a row without loss.
         wait: How many of them a rise takes.
-        state: `steady`, `behind` (the last window lost samples), or `probing` (the last change was a rise).
+        risen: Whether the last change was a rise that is not proven yet.
+        state: `steady`, `behind` (the last window lost samples), or `probing` (it has just risen).
     """
 
     now: float
@@ -50,6 +53,7 @@ class Budget:
     floor: float = 0.0
     calm: int = 0
     wait: int = SHORTEST_WAIT
+    risen: bool = False
     state: str = "steady"
 
     def __post_init__(self) -> None:
@@ -71,15 +75,16 @@ def moved(budget: Budget, window: Window) -> Budget:
         # what the plan costs and not what it might have: a budget that was not spent cannot be what was too much
         fall = min(LEAST_FALL, max(MOST_FALL, carried))
         now = max(budget.floor, min(budget.now, window.cost) * fall)
-        wait = min(LONGEST_WAIT, 2 * budget.wait) if budget.state == "probing" else budget.wait
-        return replace(budget, now=now, calm=0, wait=wait, state="behind")
-    calm = budget.calm + 1
-    settled = calm >= SHORTEST_WAIT
-    proven = settled and budget.state == "probing"
-    wait = max(SHORTEST_WAIT, budget.wait // 4) if proven else budget.wait
+        wait = min(LONGEST_WAIT, 2 * budget.wait) if budget.risen else budget.wait
+        return replace(budget, now=now, calm=0, wait=wait, risen=False, state="behind")
+    calm, wait, risen = budget.calm + 1, budget.wait, budget.risen
+    if risen and calm >= min(wait, PROOF):
+        wait, risen = max(SHORTEST_WAIT, wait // 4), False
     if calm >= wait and budget.now < budget.ceiling:
-        return replace(budget, now=min(budget.ceiling, budget.now * RISE), calm=0, wait=wait, state="probing")
-    return replace(budget, calm=min(calm, LONGEST_WAIT), wait=wait, state="steady" if settled else budget.state)
+        now = min(budget.ceiling, budget.now * RISE)
+        return replace(budget, now=now, calm=0, wait=wait, risen=True, state="probing")
+    state = "steady" if calm >= SHORTEST_WAIT else budget.state
+    return replace(budget, calm=min(calm, LONGEST_WAIT), wait=wait, risen=risen, state=state)
 
 
 def within(budget: Budget, *, floor: float, ceiling: float | None = None) -> Budget:

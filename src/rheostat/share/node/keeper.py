@@ -11,7 +11,7 @@ from rheostat.share.frames import Picture
 from rheostat.share.node.events import Finished, Record, Started, Updated
 from rheostat.share.node.evidence import Evidence, Written
 from rheostat.share.node.metrics import Metrics
-from rheostat.share.node.store import Store
+from rheostat.share.node.store import Event, Store
 from rheostat.share.node.watch import Watch
 
 MOST_UNFINISHED = 1000
@@ -25,14 +25,23 @@ class Keeper:
         metrics: Counts them.
         source: Name of the source.
         problem: Told what went wrong, in one line.
+        finished: Told of every event that is over, once it is on the disk.
 
     Attributes:
         evidence: Of the pictures; None = none are kept.
         plan: Hash of the plan of the moment.
     """
 
-    def __init__(self, store: Store, metrics: Metrics, source: str, problem: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics,
+        source: str,
+        problem: Callable[[str], None],
+        finished: Callable[[Event], None] | None = None,
+    ) -> None:
         self._store, self._metrics, self._source, self._problem = store, metrics, source, problem
+        self._finished = finished
         self.evidence: Evidence | None = None
         self.plan = ""
         self._unfinished: deque[tuple[Watch, Finished]] = deque(maxlen=MOST_UNFINISHED)
@@ -56,7 +65,9 @@ class Keeper:
                 if record.risen and self.evidence is not None and picture is not None:
                     self.evidence.peak(watch.event, picture)
             elif isinstance(record, Finished):
-                self._store.finish(watch.event, record.run)
+                event = self._store.finish(watch.event, record.run)
+                if self._finished is not None:
+                    self._finished(event)
                 if self.evidence is not None:
                     self.evidence.end(watch.event, record.run.last)
                 watch.event = None
@@ -72,9 +83,11 @@ class Keeper:
             self.keep(watch, record)
 
     def retry(self) -> None:
-        """Try once more to write the ends of events that could not be written."""
-        for _ in range(len(self._unfinished)):
+        """Try once more to write the ends of events that could not be written, until one fails again."""
+        for waiting in range(len(self._unfinished), 0, -1):
             self.keep(*self._unfinished.popleft())
+            if len(self._unfinished) == waiting:
+                return
 
     def written(self, file: Written) -> None:
         """Note what became of a snapshot or clip."""

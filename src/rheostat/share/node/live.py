@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -40,18 +41,21 @@ from rheostat.share.node.retention import Retention, tidy
 from rheostat.share.node.settings import NodeSettings
 from rheostat.share.node.sinks import SinkWorker, open_sink
 from rheostat.share.node.sources import Frame, Source, parse_source
-from rheostat.share.node.store import Store
+from rheostat.share.node.store import Event, Store
 from rheostat.share.node.told import budget_told, event_told, source_told
 from rheostat.share.node.watch import Watch, watches_of
 from rheostat.share.package.document import read_package
 from rheostat.share.picture import draw_svg
 from rheostat.share.plan import Plan, as_json
 from rheostat.share.runner import Result, Runner
+from rheostat.share.tree import total_cost
 
 log = logging.getLogger("rheostat.node")
 
 READ_SECONDS = 0.25
-FOLDER_SECONDS, TIDY_SECONDS = 2.0, 300.0
+FOLDER_SECONDS, RETRY_SECONDS, TIDY_SECONDS = 2.0, 5.0, 300.0
+STALLED_SECONDS = 30.0  # without a frame of a live source: its events are over
+QUIET_SECONDS = 60.0  # before the same problem is told again
 DRAIN_SECONDS = 5.0  # that sinks have at the end for what they were not told yet
 PICTURE_WIDTH = 960
 FRAMES_TO_TELL = 50  # prepared under a plan, before their mean is taken for what a picture costs
@@ -67,6 +71,7 @@ class Node:
         fleet: The apps.
         plan: To begin with.
         settings: Of the node.
+        finished: Told of every event that is over, from threads of the node.
         clock: Monotonic, in seconds.
         wall: The time of day, in seconds.
 
@@ -84,6 +89,7 @@ class Node:
         plan: Plan,
         settings: NodeSettings,
         *,
+        finished: Callable[[Event], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -93,30 +99,36 @@ class Node:
         self._live = name.live
         self._metrics = Metrics()
         self._lock = threading.RLock()  # guards what the threads share; nothing is waited for while it is held
+        self._keeping = threading.RLock()  # from a look to what is written of it; taken before `_lock`
         self._planning = threading.Lock()  # one change of the plan at a time
         self._steering = threading.Condition()
         self._wanted: Budget | None = None  # what the steering thread has not planned for yet
-        self._over = False
+        self._chores: deque[Callable[[], None]] = deque()  # and what it has to do besides
+        self._over = self._gap = self._stalled = False
         self._problems: deque[tuple[float, str]] = deque(maxlen=PROBLEMS)
         self._watches: dict[str, Watch] = {}
         self._frame: Frame | None = None
         self._jpeg: tuple[int, bytes] | None = None
         self._load = Load()
         self._analysed = self._skipped = self._plans = self._drops = 0
-        self._next_tidy = self._next_folder = 0.0
+        self._next_tidy = self._next_folder = self._next_retry = 0.0
+        self._source_state = ""
         self._folder = None if settings.watch is None else WatchedFolder(settings.watch, fleet.packages.values())
         with ExitStack() as opened:
             self.store = opened.enter_context(Store(settings.out / "events.db", clock=wall))
             for sink in settings.sink:
                 opened.callback(SinkWorker(open_sink(sink), self.store.outbox).close)
             opened.callback(self._drain)
-            self._keeper = Keeper(self.store, self._metrics, name.shown, self._problem)
+            self._keeper = Keeper(self.store, self._metrics, name.shown, self._problem, finished)
             self._keeper.evidence = evidence = self._new_evidence()
             if evidence is not None:
                 opened.callback(evidence.close)
             self._runner = opened.enter_context(Runner(fleet.base, fleet.packages, cores=settings.cores_used))
             self._source = opened.enter_context(Source(name, stream_fps=fleet.stream_fps))
-            self._put_in_place(fleet, plan, _first_budget(fleet, plan, settings))
+            budget = _first_budget(fleet, plan, settings)
+            if total_cost(fleet.workload, plan.apps) > budget.now * (1 + 1e-9):
+                plan = fleet.plan(budget.now, plan)  # made for a larger budget, or on another box
+            self._put_in_place(fleet, plan, budget)
             self._opened = opened.pop_all()
         for event in self.store.interrupted:
             log.warning("event %s of %s was open when the last node ended", event.id, event.app)
@@ -131,41 +143,41 @@ class Node:
         """End everything, in the order in which nothing is lost."""
         self._opened.close()
 
-    def run(self, stop: threading.Event | None = None, *, tick: Callable[[], None] | None = None) -> None:
-        """Look at the source until it is over; once.
+    def run(self, stop: threading.Event | None = None) -> None:
+        """Look at the source until it is over; once. What goes wrong in a thread of the node is raised here.
 
         Args:
             stop: Set by whoever wants it to end.
-            tick: Called after every frame, and at least every `READ_SECONDS`.
         """
         stop = stop or threading.Event()
-        threads = [threading.Thread(target=work, daemon=True) for work in (self._collect, self._steer)]
-        for thread in threads:
-            thread.start()
+        threads = ThreadPoolExecutor(2, "rheostat-node")
+        collecting, steering = threads.submit(self._collect), threads.submit(self._steer)
+        collecting.add_done_callback(lambda _: self._runner.close())  # else who waits for a place would wait for ever
         try:
-            while not stop.is_set() and not self._source.state.over:
+            while not (stop.is_set() or self._source.state.over or collecting.done() or steering.done()):
                 frame = self._source.read(READ_SECONDS)
                 if frame is not None:
                     self._take(frame)
                 self._keep_house()
-                if tick is not None:
-                    tick()
         finally:
             with self._steering:
                 self._over = True
                 self._steering.notify_all()
             self._runner.close()
-            for thread in threads:
-                thread.join()
-            for watch in self._watches.values():
-                self._keeper.finish(watch)
+            threads.shutdown()
+            with self._keeping:
+                for watch in self._watches.values():
+                    self._keeper.finish(watch)
             self._keep_house(last=True)
+            collecting.result()
+            steering.result()
 
     # what the page, the command line and other programs ask for
 
     def status(self) -> dict[str, Any]:
         """All that can be told at the moment, as JSON-able values (see `rheostat.console.view`)."""
         counts, state = self._source.counts, self._source.state
+        sinks = [vars(sink) for sink in self.store.outbox.status()]
         with self._lock:
             return {
                 "version": __version__,
@@ -178,7 +190,7 @@ class Node:
                 "plan": as_json(self._plan),
                 "plan_number": self._plans,
                 "apps": [watch.told() for watch in self._watches.values()],
-                "sinks": [vars(sink) for sink in self.store.outbox.status()],
+                "sinks": sinks,
                 "problems": [{"wall": wall, "said": said} for wall, said in self._problems],
             }
 
@@ -256,17 +268,17 @@ class Node:
         if self._keeper.evidence is not None:
             self._keeper.evidence.see(frame.seconds, frame.picture)
         wanted = len(self._runner.due(frame.slot))
-        taken = wanted > 0 and self._runner.submit(frame.slot, frame.picture, (frame, wanted), wait=not self._live)
+        self._gap |= frame.gap  # told with the next frame that is looked at
+        context = frame, wanted, self._gap
+        taken = wanted > 0 and self._runner.submit(frame.slot, frame.picture, context, wait=not self._live)
+        self._gap &= not taken
         with self._lock:
-            if frame.gap:
-                for watch in self._watches.values():
-                    watch.tracker.interrupted()
-            self._frame = frame
+            self._frame, self._stalled = frame, False
             self._load.saw(frame.seconds)
             self._load.due += due if taken else due + wanted  # those of a frame on its way count once it is there
             self._analysed += taken
             self._skipped += wanted > 0 and not taken
-        if not taken:
+        if wanted and not taken:
             self._metrics.skipped()
 
     def _missed(self, frame: Frame) -> int:
@@ -280,17 +292,44 @@ class Node:
 
     def _keep_house(self, *, last: bool = False) -> None:
         now = self._clock()
+        self._watch_source(now)
         if last or self._load.seconds >= self._settings.window_seconds:
             self._judge_load()
-        self._keeper.retry()
-        if self._folder is not None and now >= self._next_folder and not last:
+        if last or now >= self._next_retry:
+            self._next_retry = now + RETRY_SECONDS
+            self._keeper.retry()
+        if self._folder is not None and now >= self._next_folder:
             self._next_folder = now + FOLDER_SECONDS
-            for change in self._folder.changes():
-                self._follow(change)
-        if last or now >= self._next_tidy:
+            self._do_later(self._follow_folder)
+        if last:
+            self._tidy()
+        elif now >= self._next_tidy:
             self._next_tidy = now + TIDY_SECONDS
-            retention = Retention(days=self._settings.keep_days, megabytes=self._settings.keep_megabytes)
-            self._try("tidying up", lambda: tidy(self._evidence_folder, self.store, retention, now=self._wall()))
+            self._do_later(self._tidy)
+
+    def _watch_source(self, now: float) -> None:
+        """Tell when the source breaks or is back; events of a live source that has long been silent are over."""
+        state = self._source.state
+        told = f"{state.phase.value}: {state.reason}" if state.reason else ""
+        if told and told != self._source_state:
+            self._problem(f"the source is {told}")
+        self._source_state = told or self._source_state
+        frame = self._frame
+        if not self._live or frame is None or self._stalled or now - frame.clock < STALLED_SECONDS:
+            return
+        with self._keeping, self._lock:
+            self._stalled = True
+            self._load = replace(self._load, used=0.0, fps=0.0)
+            for watch in self._watches.values():
+                watch.achieved_fps = 0.0
+            silent = list(self._watches.values())
+        with self._keeping:
+            for watch in silent:
+                self._keeper.finish(watch)
+
+    def _tidy(self) -> None:
+        retention = Retention(days=self._settings.keep_days, megabytes=self._settings.keep_megabytes)
+        self._try("tidying up", lambda: tidy(self._evidence_folder, self.store, retention, now=self._wall()))
 
     def _judge_load(self) -> None:
         usage = self._runner.usage()
@@ -313,21 +352,24 @@ class Node:
             self._judge(result)
 
     def _judge(self, result: Result) -> None:
-        frame, due = result.context
+        frame, due, gap = result.context
         if result.error is not None:
             self._problem(f"a frame could not be looked at: {result.error}")
         self._metrics.analysed(result.scores, self._clock() - frame.clock)
-        with self._lock:
-            happened = [
-                (watch, record)
-                for name, score in result.scores.items()
-                if (watch := self._watches.get(name)) is not None  # else it was removed meanwhile
-                for record in watch.look(frame.seconds, frame.slot, score)
-            ]
-            self._load.due += due
-            self._load.done += len(result.scores)
-        for watch, record in happened:
-            self._keeper.keep(watch, record, frame.picture)
+        with self._keeping:
+            with self._lock:
+                for watch in self._watches.values() if gap else ():
+                    watch.tracker.interrupted()
+                happened = [
+                    (watch, record)
+                    for name, score in result.scores.items()
+                    if (watch := self._watches.get(name)) is not None  # else it was removed meanwhile
+                    for record in watch.look(frame.seconds, frame.slot, score)
+                ]
+                self._load.due += due
+                self._load.done += due  # also where an app had nothing to say: that is no want of time
+            for watch, record in happened:
+                self._keeper.keep(watch, record, frame.picture)
 
     # the thread that steers: plans
 
@@ -340,20 +382,33 @@ class Node:
             self._wanted = budget
             self._steering.notify_all()
 
+    def _do_later(self, chore: Callable[[], None]) -> None:
+        with self._steering:
+            if chore not in self._chores:
+                self._chores.append(chore)
+            self._steering.notify_all()
+
     def _steer(self) -> None:
         while True:
             with self._steering:
-                self._steering.wait_for(lambda: self._wanted is not None or self._over)
+                self._steering.wait_for(lambda: self._wanted is not None or self._chores or self._over)
+                if self._over:
+                    return
                 wanted, self._wanted = self._wanted, None
-            if wanted is None or self._over:
-                return
-            with self._planning:
-                self._try("planning anew", lambda budget=wanted: self._move_to(budget))
+                chores = list(self._chores)
+                self._chores.clear()
+            for chore in chores:
+                chore()
+            if wanted is not None:
+                with self._planning:
+                    self._try("planning anew", lambda budget=wanted: self._move_to(budget))
 
     def _move_to(self, budget: Budget) -> None:
-        # meanwhile the operator may have allowed something else, or the apps may be others
+        # meanwhile the operator may have allowed something else, the apps may be others, and pictures cost more
         fleet = self._as_measured(self._fleet)
-        budget = within(replace(budget, ceiling=self._budget.ceiling), floor=fleet.least())
+        floor = fleet.least()
+        ceiling = max(self._budget.ceiling, floor)
+        budget = replace(budget, now=min(max(budget.now, floor), ceiling), floor=floor, ceiling=ceiling)
         self._put_in_place(fleet, fleet.plan(budget.now, self._plan), budget)
 
     def _adopt(self, fleet: Fleet, ceiling: float | None = None) -> None:
@@ -374,26 +429,34 @@ class Node:
         fresh = self._plans == 0 or fleet.packages != self._fleet.packages or not _alike(plan, self._plan)
         if fresh:
             self._runner.load(plan, fleet.stream_fps, packages=fleet.packages)
-        with self._lock:
-            before = self._watches
-            self._watches = watches_of(fleet.packages, plan.apps, before)
-            self._fleet, self._plan, self._budget = fleet, plan, budget
-            if fresh:
-                self._plans += 1
-                self._load = self._load.anew()
-        self._keeper.plan = _hash_of(plan)
-        for name, watch in before.items():
-            if name not in self._watches:
-                self._keeper.finish(watch)
+        with self._keeping:
+            with self._lock:
+                before = self._watches
+                self._watches = watches_of(fleet.packages, plan.apps, before)
+                self._fleet, self._plan, self._budget = fleet, plan, budget
+                if fresh:
+                    self._plans += 1
+                    self._load = self._load.anew()
+                    for watch in self._watches.values():
+                        watch.looks = 0
+            self._keeper.plan = _hash_of(plan)
+            for name, watch in before.items():
+                if name not in self._watches:
+                    self._keeper.finish(watch)
         self._metrics.plan({app.name: app.fps for app in plan.apps}, budget=budget.now, predicted=plan.cost)
         if fresh:
             log.info("plan %d: mean F1 %.3f, cost %.1f of %.1f", self._plans, plan.mean_f1, plan.cost, budget.now)
 
-    def _follow(self, change: Came | Went) -> None:
-        if isinstance(change, Came):
-            self._try(f"adding {change.folder}", lambda: self.add_app(change.folder))
-        else:
+    def _follow_folder(self) -> None:
+        assert self._folder is not None
+        folder = self._folder
+        self._try("looking for packages", lambda: [self._follow(folder, change) for change in folder.changes()])
+
+    def _follow(self, folder: WatchedFolder, change: Came | Went) -> None:
+        if isinstance(change, Went):
             self._try(f"removing {change.app}", lambda: self.remove_app(change.app))
+        elif not self._try(f"adding {change.folder}", lambda: self.add_app(change.folder)):
+            folder.forget(change.folder)  # tried again: its files may still be on their way
 
     # small things
 
@@ -414,16 +477,21 @@ class Node:
             time.sleep(0.05)
 
     def _problem(self, said: str) -> None:
-        log.warning("%s", said)
+        now = self._wall()
         with self._lock:
-            self._problems.append((self._wall(), said))
+            if any(told == said and now - wall < QUIET_SECONDS for wall, told in self._problems):
+                return
+            self._problems.append((now, said))
+        log.warning("%s", said)
 
-    def _try(self, what: str, work: Callable[[], object]) -> None:
-        """Do something that may fail without the node ending."""
+    def _try(self, what: str, work: Callable[[], object]) -> bool:
+        """Do something that may fail without the node ending; tells whether it did not."""
         try:
             work()
         except (RheostatError, OSError) as error:
             self._problem(f"{what} failed: {error}")
+            return False
+        return True
 
 
 def _first_budget(fleet: Fleet, plan: Plan, settings: NodeSettings) -> Budget:

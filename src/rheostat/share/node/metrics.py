@@ -36,7 +36,7 @@ class Metrics:
             "restarts": counter("source_restarts", "Times that the source was opened again"),
             "cpu_seconds": counter("decoder_cpu_seconds", "Processor time of the decoder"),
         }
-        self._skipped = counter("frames_skipped", "Frames in that no app looked at")
+        self._skipped = counter("frames_skipped", "Frames that apps were due at, and that the node was too busy for")
         self._analysed = counter("frames_analysed", "Frames that an app looked at", "app")
         self._events = counter("events", "Events that an app has started", "app")
         self._evidence = counter("evidence_files", "Files of evidence, by what became of them", "kind", "outcome")
@@ -67,7 +67,7 @@ class Metrics:
             self._state.labels(phase.value).set(phase is state.phase)
 
     def skipped(self) -> None:
-        """No app looked at a frame."""
+        """A frame was left out because the node was busy."""
         self._skipped.inc()
 
     def analysed(self, apps: Collection[str], latency_seconds: float) -> None:
