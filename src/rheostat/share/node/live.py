@@ -317,14 +317,13 @@ class Node:
         frame = self._frame
         if not self._live or frame is None or self._stalled or now - frame.clock < STALLED_SECONDS:
             return
-        with self._keeping, self._lock:
-            self._stalled = True
-            self._load = replace(self._load, used=0.0, fps=0.0)
-            for watch in self._watches.values():
-                watch.achieved_fps = 0.0
-            silent = list(self._watches.values())
         with self._keeping:
-            for watch in silent:
+            with self._lock:
+                self._stalled = True
+                self._load = replace(self._load, used=0.0, fps=0.0)
+                for watch in self._watches.values():
+                    watch.achieved_fps = 0.0
+            for watch in self._watches.values():
                 self._keeper.finish(watch)
 
     def _tidy(self) -> None:
