@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.keep import keep
 from rheostat.cli.packages import Asked, asked_for
 from rheostat.errors import InfeasibleError
-from rheostat.records import environment, read_json, write_json
+from rheostat.records import environment
 from rheostat.share.clips import (
     LabelledEvent,
     Labels,
@@ -34,6 +35,7 @@ from rheostat.share.clips import (
     write_labels,
     write_video,
 )
+from rheostat.share.curve import STYLES
 from rheostat.share.events import Judged, judge_events
 from rheostat.share.frames import Picture
 from rheostat.share.node.fleet import Fleet
@@ -226,15 +228,9 @@ def plots(record: dict[str, Any]) -> dict[str, str]:
     numbers = sorted({row["number"] for row in record["rows"]})
     drawn = Figure(figsize=(max(8.4, 4.0 * len(numbers)), 3.6), layout="constrained")
     panels = np.atleast_1d(drawn.subplots(1, len(numbers), sharey=True))
-    styles = {
-        "any": ("#0072b2", "-", "best sharing"),
-        "head": ("#d55e00", (0, (6, 2)), "shared up to the head"),
-        "max": ("#cc79a7", (0, (3, 2)), "shared up to the deepest point"),
-        "none": ("#5b6773", (0, (1, 2)), "nothing shared"),
-    }
     for panel, number in zip(panels, numbers, strict=True):
         dress(panel)
-        for sharing, (colour, dashes, label) in styles.items():
+        for sharing, (colour, dashes, label) in STYLES.items():
             rows = [
                 row for row in record["rows"] if (row["number"], row["sharing"]) == (number, sharing) and "f1" in row
             ]
@@ -292,9 +288,7 @@ def main() -> None:
             "rows": rows,
             "environment": environment(),
         }
-    write_json(given.record, record)
-    for text in pieces(read_json(given.record)).values():
-        print(text, end="\n\n")
+    keep(given.record, record, pieces(record))
 
 
 if __name__ == "__main__":

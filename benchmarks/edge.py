@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.keep import keep
 from benchmarks.soak import resident_mb
-from rheostat.records import environment, write_json
+from rheostat.records import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,8 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         found = measure(given.plan, given.source, Path(place))
     record = {"bench": "edge", **found, "environment": environment()}
-    write_json(given.record, record)
-    print(pieces(record)["text"])
+    keep(given.record, record, pieces(record))
 
 
 if __name__ == "__main__":

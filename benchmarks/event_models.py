@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.keep import keep
 from reproductions.mainstream.published import document, table
-from rheostat.records import environment, write_json
+from rheostat.records import environment
 from rheostat.share.events import Detection, detection, replay, simulate, timeline
 
 Floats = NDArray[np.float64]
@@ -154,9 +155,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/event-models.json"))
     given = parser.parse_args()
     found = measure(given.events)
-    write_json(given.record, found)
-    for text in pieces(found).values():
-        print(text, end="\n\n")
+    keep(given.record, found, pieces(found))
 
 
 if __name__ == "__main__":

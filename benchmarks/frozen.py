@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.keep import keep
 from rheostat.errors import DataError
-from rheostat.records import environment, read_json, write_json
+from rheostat.records import environment, read_json
 from rheostat.share.base import Base, read_base
 from rheostat.share.package import Package, read_package, workload_of
 from rheostat.share.scheduler import plan
@@ -201,9 +202,7 @@ def main() -> None:
         "curves": curves,
         "environment": environment(),
     }
-    write_json(given.record, record)
-    for text in pieces(record).values():
-        print(text, end="\n\n")
+    keep(given.record, record, pieces(record))
 
 
 if __name__ == "__main__":

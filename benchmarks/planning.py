@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.keep import keep
 from reproductions.mainstream import voting
 from reproductions.mainstream.published import packages, workload
 from rheostat.errors import InfeasibleError
-from rheostat.records import environment, read_json, write_json
+from rheostat.records import environment, read_json
 from rheostat.share import Plan, Workload, read_workload
 from rheostat.share.scheduler import plan
 from rheostat.share.tree import plan_cost
@@ -233,9 +234,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/planning.json"))
     given = parser.parse_args()
     found = measure(given.workloads)
-    write_json(given.record, found)
-    for text in pieces(found).values():
-        print(text, end="\n\n")
+    keep(given.record, found, pieces(found))
 
 
 if __name__ == "__main__":

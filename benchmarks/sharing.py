@@ -23,7 +23,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from rheostat.records import environment, write_json
+from benchmarks.keep import keep
+from rheostat.records import environment
 from rheostat.share.base import Base, read_base, stem_hash
 from rheostat.share.frames import Picture, prepared
 from rheostat.share.package.document import Package, PackageDocument
@@ -341,9 +342,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/sharing.json"))
     given = parser.parse_args()
     record = record_of(read_base(given.base), turns=given.turns, plans=given.plans)
-    write_json(given.record, record)
-    for text in pieces(record).values():
-        print(text, end="\n\n")
+    keep(given.record, record, pieces(record))
     for name, value in findings(record).items():
         print(f"{name:16} {value:.3g}")
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.keep import keep
 from rheostat.cli.packages import asked_for
 from rheostat.records import environment, read_json, write_json
 from rheostat.share.node import Fleet, Node, NodeSettings
@@ -179,9 +180,7 @@ def main() -> None:
         "rows": rows,
         "environment": environment(),
     }
-    write_json(given.record, record)
-    for text in pieces(record).values():
-        print(text, end="\n\n")
+    keep(given.record, record, pieces(record))
 
 
 if __name__ == "__main__":

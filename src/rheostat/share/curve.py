@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rheostat.share.plan import Plan
 
-_STYLES = {  # colours of Okabe and Ito, told apart without colour by their dashes
+STYLES = {  # colours of Okabe and Ito, told apart without colour by their dashes
     "any": ("#0072b2", "-", "best sharing"),
     "head": ("#d55e00", (0, (6, 2)), "shared up to the head"),
     "max": ("#cc79a7", (0, (3, 2)), "shared up to the deepest point"),
@@ -31,7 +31,7 @@ def curve_svg(curves: Mapping[str, Sequence[Plan]]) -> str:
     axes = figure.subplots()
     dress(axes)
     for sharing, plans in curves.items():
-        colour, dashes, label = _STYLES[sharing]
+        colour, dashes, label = STYLES[sharing]
         budgets = [plan.budget for plan in plans]
         axes.plot(
             budgets, [_asked(plan) for plan in plans], color=colour, ls=dashes, marker="o", ms=3.5, lw=1.8, label=label

@@ -10,7 +10,7 @@ import pytest
 
 from rheostat.errors import InfeasibleError, SettingsError
 from rheostat.share.plan import read_plan, read_workload, write
-from rheostat.share.scheduler import plan
+from rheostat.share.scheduler import least_budget, plan
 from tests.share.workloads import app, branch_point, workload
 
 READ = read_workload(workload(budget=50))
@@ -114,3 +114,14 @@ def test_planning_needs_no_torch() -> None:
     root = Path(__file__).parents[3]
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("sharing", ["any", "head", "max", "none"])
+@pytest.mark.parametrize("picture_cost", [0.0, 2.5])
+def test_the_least_budget_is_the_smallest_that_a_plan_fits(sharing: str, picture_cost: float) -> None:
+    asked = read_workload(workload(app("a"), app("b"), picture_cost=picture_cost))
+    least = least_budget(asked, sharing=sharing)
+    assert plan(asked, budget=least, sharing=sharing).cost <= least
+    with pytest.raises(InfeasibleError) as caught:
+        plan(asked, budget=least * 0.999, sharing=sharing)
+    assert caught.value.least == least

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from rheostat.errors import InfeasibleError, SettingsError
+from rheostat.errors import SettingsError
 from rheostat.share.base import Base, read_base
 from rheostat.share.package.document import Package, read_package
 from rheostat.share.package.workload import workload_of
 from rheostat.share.plan import EventModel, Plan, Workload
 from rheostat.share.runner.profile import Profile
-from rheostat.share.scheduler import plan
-from rheostat.share.scheduler.choices import Sharing
+from rheostat.share.scheduler import Sharing, least_budget, plan
 
 PLANNING_SECONDS = 2.0  # a node that must give way waits no longer for a proof
 
@@ -40,7 +40,7 @@ class Fleet:
     objective: str = "mean"
     sharing: Sharing = "any"
 
-    @property
+    @cached_property  # held-out scores are read and replayed for it
     def workload(self) -> Workload:
         """What is planned."""
         return workload_of(
@@ -76,10 +76,7 @@ class Fleet:
 
     def least(self) -> float:
         """Cost of the cheapest plan, in core-milliseconds per second of stream."""
-        try:
-            return plan(self.workload, budget=1e-9, objective="mean", sharing=self.sharing).cost
-        except InfeasibleError as error:
-            return error.least
+        return least_budget(self.workload, sharing=self.sharing)
 
     def plan(self, budget: float, previous: Plan | None = None) -> Plan:
         """The best plan for a budget, or the best that is found in `PLANNING_SECONDS`.

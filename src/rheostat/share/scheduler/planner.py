@@ -66,9 +66,8 @@ def plan(
     if previous is not None and not isinstance(previous, Plan):
         previous = read_plan(previous)
     clock = Clock(time_limit)
-    offered = restricted(workload, sharing)
-    added = int(workload.picture_cost > 0)
-    task = _Task(with_picture_layer(offered) if added else offered, budget, objective)
+    task = _task(workload, budget, objective, sharing)
+    added = len(task.layer_cost) - len(workload.layer_cost)
     if solver == "legacy-greedy":
         found, proven = task.greedy()
     else:
@@ -114,6 +113,25 @@ def curve(
     return [plans[budget] for budget in budgets]
 
 
+def least_budget(workload: Workload, *, sharing: Sharing = "any") -> float:
+    """Smallest budget that some plan fits, rounded up to four decimals: the cost of the cheapest one.
+
+    Args:
+        workload: The apps and the box.
+        sharing: As for `plan`.
+
+    Raises:
+        SettingsError: There is no such way of sharing.
+    """
+    return _task(workload, 1.0, "mean", sharing).least_budget()
+
+
+def _task(workload: Workload, budget: float, objective: str, sharing: Sharing) -> _Task:
+    """What is on offer, the pictures among the layers if they cost anything."""
+    offered = restricted(workload, sharing)
+    return _Task(with_picture_layer(offered) if workload.picture_cost else offered, budget, objective)
+
+
 class _Task:
     """One workload, its pictures a layer like any other, at one budget; as arrays of `n` apps (see `Choices`)."""
 
@@ -130,13 +148,20 @@ class _Task:
         self.mean = self.f1._replace(value=np.where(on_offer, share * np.where(on_offer, choices.f1, 0.0), -np.inf))
         self.least = self.f1._replace(value=np.where((share == 0) & on_offer, 1.0, choices.f1))
 
-    def must_fit(self) -> None:
-        """Raise if nothing fits the budget."""
+    def least_cost(self) -> float:
+        """Cost of the cheapest plan."""
         choice = cheapest(self.f1)
         assert choice is not None  # every branch point has every rate
-        least = self.f1.cost_of(choice)
-        if least > self.budget * (1 + SLACK):
-            enough = math.ceil(least * 1e4) / 1e4
+        return self.f1.cost_of(choice)
+
+    def least_budget(self) -> float:
+        """The same, rounded up for people."""
+        return math.ceil(self.least_cost() * 1e4) / 1e4
+
+    def must_fit(self) -> None:
+        """Raise if nothing fits the budget."""
+        if self.least_cost() > self.budget * (1 + SLACK):
+            enough = self.least_budget()
             raise InfeasibleError(
                 f"budget is {self.budget:g}: must be at least {enough:.4f}, the cost of the cheapest plan of "
                 f"{_counted(len(self.share), 'app')}; raise it, offer lower rates in fps, or leave apps out",
