@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rheostat.errors import StateError
+from rheostat.share.node import store as store_module
 from rheostat.share.node import tables
 from rheostat.share.node.events import Run, Sample
 from rheostat.share.node.store import Event, Store, StoreReader
@@ -114,6 +115,22 @@ def test_others_may_read_while_a_node_writes(store: Store, tmp_path: Path) -> No
         assert reader.event(event.id).state == "closed"
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader._database.connection.execute("DELETE FROM events")
+
+
+def test_a_store_is_there_with_its_tables_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "node.db"
+    made_before, seen = store_module.migrate, []
+
+    def migrate(connection: sqlite3.Connection, name: Path) -> None:
+        seen.append((name, path.exists()))
+        made_before(connection, name)
+
+    monkeypatch.setattr(store_module, "migrate", migrate)
+    (tmp_path / "node.db.new").write_text("what a process that died here left behind")
+    with Store(path), StoreReader(path) as reader:
+        assert reader.events() == []
+    assert seen == [(path, False), (path, True)]  # made aside, then only checked
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["node.db", "node.db.lock"]
 
 
 def test_a_reader_needs_a_store(tmp_path: Path) -> None:

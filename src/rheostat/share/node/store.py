@@ -117,12 +117,9 @@ class Store:
         self._clock = clock
         self._lock = take_lock(path)
         try:
-            self._database = Database(path)
-            try:
-                migrate(self._database.connection, path)
-            except BaseException:
-                self._database.close()
-                raise
+            if not path.exists():
+                _make(path)
+            self._database = _up_to_date(path, path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -273,6 +270,26 @@ def _of_run(run: Run) -> dict[str, Any]:
         "peak_slot": peak.slot,
         "hits": run.hits,
     }
+
+
+def _make(path: Path) -> None:
+    """Put an empty store at `path` in one step, so that no reader ever meets a file without its tables."""
+    beside = path.with_name(f"{path.name}.new")
+    for left in (beside, *(beside.with_name(f"{beside.name}{end}") for end in ("-wal", "-shm"))):
+        left.unlink(missing_ok=True)  # of a process that died here
+    _up_to_date(beside, path).close()  # the last one to close leaves a single file
+    beside.replace(path)
+
+
+def _up_to_date(file: Path, path: Path) -> Database:
+    """The opened file with the tables of the present version; errors name `path`."""
+    database = Database(file)
+    try:
+        migrate(database.connection, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def _events(database: Database, app: str | None, since: float | None, before: str | None, limit: int) -> list[Event]:
