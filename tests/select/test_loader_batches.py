@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from rheostat.select import (
-    IndexedLoader,
     MatchedRandom,
     Phases,
     Random,
@@ -21,7 +20,7 @@ from rheostat.select import (
     TopK,
     Uniform,
 )
-from rheostat.signals import ExampleLog, euclidean
+from rheostat.signals import ExampleLog, IndexedLoader, euclidean
 from tests.select.toys import (
     CLASSES,
     READS_LOGITS,

@@ -2,8 +2,8 @@
 
 import torch
 
-from rheostat.select import batches
 from rheostat.select.queue import Queue
+from rheostat.signals import batches
 from tests.select.toys import through_a_file
 
 

@@ -1,6 +1,5 @@
 """Which examples teach: Selective-Backprop and its rivals, as a loader around the user's own."""
 
-from rheostat.select.candidates import IndexedLoader
 from rheostat.select.loader import SelectiveLoader, Stats
 from rheostat.select.phases import Phases
 from rheostat.select.policies import (
@@ -20,7 +19,6 @@ from rheostat.select.scoring import Scoring
 
 __all__ = [
     "Candidates",
-    "IndexedLoader",
     "Kept",
     "MatchedRandom",
     "Percentile",

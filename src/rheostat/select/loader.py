@@ -19,14 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from rheostat.errors import DataError, ScoreError, SettingsError, StateError
-from rheostat.select import batches
-from rheostat.select.batches import Batch
-from rheostat.select.candidates import CandidateStream
 from rheostat.select.phases import Phases
 from rheostat.select.policy import Candidates, Policy, load_policy_state, policy_state
 from rheostat.select.queue import Kept, Queue
 from rheostat.select.scoring import Scored, Scorer, Scoring
-from rheostat.signals import ExampleLog, Meters
+from rheostat.signals import ExampleLog, Meters, batches
+from rheostat.signals.batches import Batch
+from rheostat.signals.loaders import IndexedStream
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class SelectiveLoader:
         self.log = log
         self.epoch = 0
         self._remainder = phases.remainder or ("flush" if policy.keeps_all else "carry")
-        self._stream = CandidateStream(loader)
+        self._stream = IndexedStream(loader)
         self._queue = Queue()
         self._meters = Meters()
         self._seed = seed

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from rheostat.errors import StateError
+from rheostat.signals.stateful import Stateful
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,6 @@ class Policy(Protocol):
 
     def keep_probability(self, candidates: Candidates) -> Tensor:
         """`[B]` float32 in [0, 1]: the probability of keeping each candidate, independently of the others."""
-        ...
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """Has a state that a resumed run must take over."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to go on from here."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` saved."""
         ...
 
 

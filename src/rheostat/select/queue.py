@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from rheostat.errors import DataError, StateError
-from rheostat.select import batches
-from rheostat.select.batches import Batch, Column, Structure
+from rheostat.signals import batches
+from rheostat.signals.batches import Batch, Column, Structure
 
 
 @dataclass(frozen=True)

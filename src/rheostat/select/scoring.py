@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from rheostat.errors import DataError, ScoreError, SettingsError
-from rheostat.select.batches import Batch
-from rheostat.select.randomness import host_random_states_kept, torch_random_states_kept
 from rheostat.signals import Score, euclidean
+from rheostat.signals.batches import Batch
+from rheostat.signals.randomness import host_random_states_kept, torch_random_states_kept
 
 Forward = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 """model, batch -> logits `[B, C]` and targets `[B]` or `[B, C]`."""

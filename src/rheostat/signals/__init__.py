@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rheostat.signals.loaders import IndexedLoader, indexed
     from rheostat.signals.log import ExampleLog
     from rheostat.signals.meters import Meters
     from rheostat.signals.percentile import RollingPercentile
@@ -23,17 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExampleLog",
+    "IndexedLoader",
     "Meters",
     "RollingPercentile",
     "Score",
     "cross_entropy",
     "entropy",
     "euclidean",
+    "indexed",
     "negative_margin",
     "score_named",
 ]
 
-_HOME = {"ExampleLog": "log", "Meters": "meters", "RollingPercentile": "percentile"}
+_HOME = {
+    "ExampleLog": "log",
+    "IndexedLoader": "loaders",
+    "Meters": "meters",
+    "RollingPercentile": "percentile",
+    "indexed": "loaders",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rheostat.share.node.database import Database
+from rheostat.database import Database
 
 _REFUSALS = 1000  # kept
 

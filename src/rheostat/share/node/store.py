@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from rheostat.database import Database, take_lock
 from rheostat.errors import StateError
-from rheostat.share.node.database import Database, take_lock
 from rheostat.share.node.events import Run
 from rheostat.share.node.outbox import Outbox
 from rheostat.share.node.tables import migrate

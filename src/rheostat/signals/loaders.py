@@ -1,4 +1,4 @@
-"""Candidates with their data set index, out of the user's own loader and in its order."""
+"""Examples with their data set index, out of the user's own loader and in its order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from rheostat.errors import StateError
-from rheostat.select import batches
-from rheostat.select.batches import Batch
-from rheostat.select.policy import Stateful
-from rheostat.select.randomness import host_random_states_kept, torch_random_states_kept
+from rheostat.signals import batches
+from rheostat.signals.batches import Batch
+from rheostat.signals.randomness import host_random_states_kept, torch_random_states_kept
+from rheostat.signals.stateful import Stateful
 
 
 @runtime_checkable
@@ -26,7 +26,12 @@ class IndexedLoader(Protocol):
         ...
 
 
-class CandidateStream:
+def indexed(loader: Iterable[Batch]) -> Iterator[tuple[Tensor, Batch]]:
+    """Yield `(index [B] int64, batch)` for one epoch of any loader, as `IndexedStream` finds the indices."""
+    return IndexedStream(loader).epoch()
+
+
+class IndexedStream:
     """One epoch after another of `(index, batch)`, out of any loader.
 
     A map-style `DataLoader` gets its data set and its collate function wrapped, so the index travels with the example

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rheostat.errors import DataError
-from rheostat.select import batches
+from rheostat.signals import batches
 
 
 class Pair(NamedTuple):
