@@ -5,8 +5,9 @@ The names below load on first use, so that `rheostat.signals.meters` can be had 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rheostat.lazy import lazily
 
 if TYPE_CHECKING:
     from rheostat.signals.loaders import IndexedLoader, indexed
@@ -36,16 +37,19 @@ __all__ = [
     "score_named",
 ]
 
-_HOME = {
-    "ExampleLog": "log",
-    "IndexedLoader": "loaders",
-    "Meters": "meters",
-    "RollingPercentile": "percentile",
-    "indexed": "loaders",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'scores')}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "ExampleLog": "log",
+        "IndexedLoader": "loaders",
+        "Meters": "meters",
+        "RollingPercentile": "percentile",
+        "Score": "scores",
+        "cross_entropy": "scores",
+        "entropy": "scores",
+        "euclidean": "scores",
+        "indexed": "loaders",
+        "negative_margin": "scores",
+        "score_named": "scores",
+    },
+)

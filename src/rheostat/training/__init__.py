@@ -5,8 +5,9 @@ The names below load on first use, so that the list of models can be had without
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rheostat.lazy import lazily
 
 if TYPE_CHECKING:
     from rheostat.training.checkpoint import RunFolder
@@ -28,17 +29,19 @@ __all__ = [
     "train",
 ]
 
-_HOME = {
-    "RunFolder": "checkpoint",
-    "ImageData": "data",
-    "ImageLoader": "data",
-    "load_data": "data",
-    "build_model": "models",
-    "model_names": "models",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'loop')}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Evaluation": "loop",
+        "ImageData": "data",
+        "ImageLoader": "data",
+        "Plan": "loop",
+        "RunFolder": "checkpoint",
+        "build_model": "models",
+        "evaluate": "loop",
+        "load_data": "data",
+        "model_names": "models",
+        "prepare": "loop",
+        "train": "loop",
+    },
+)

@@ -5,8 +5,9 @@ The names below load on first use, so that the settings of a node can be had wit
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rheostat.lazy import lazily
 
 if TYPE_CHECKING:
     from rheostat.share.node.fleet import Fleet, fleet_of
@@ -16,17 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Fleet", "Node", "NodeSettings", "StoreReader", "fleet_of"]
 
-_HOME = {
-    "Event": "store",
-    "Fleet": "fleet",
-    "Node": "live",
-    "NodeSettings": "settings",
-    "StoreReader": "store",
-    "fleet_of": "fleet",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Event": "store",
+        "Fleet": "fleet",
+        "Node": "live",
+        "NodeSettings": "settings",
+        "StoreReader": "store",
+        "fleet_of": "fleet",
+    },
+)

@@ -5,8 +5,9 @@ The names below load on first use, so that the list of models can be had without
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rheostat.lazy import lazily
 
 if TYPE_CHECKING:
     from rheostat.training.models.build import build_model
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["build_model", "model_names"]
 
-_HOME = {"build_model": "build", "model_names": "names"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "build_model": "build",
+        "model_names": "names",
+    },
+)
