@@ -335,33 +335,92 @@ def test_a_single_class_is_refused(tmp_path: Path) -> None:
     assert "column 'label' has 1 class: at least 2" in refusal(tmp_path / "pets")
 
 
-def test_a_damaged_image_is_named_by_its_row(tmp_path: Path) -> None:
-    images = pictures("train")
+def indices_of(data: ImageData, split: str) -> list[int]:
+    batches = loader(data, split, among=data.in_use(split)).indexed()
+    return sorted(at for index, _ in batches for at in index.tolist())
+
+
+@pytest.mark.parametrize(("memory_limit", "workers"), [(4.0, 0), (0.0, 0), (0.0, 1)], ids=["held", "here", "worker"])
+def test_a_damaged_image_is_named_and_left_out_and_the_others_keep_their_place(
+    tmp_path: Path, memory_limit: float, workers: int
+) -> None:
+    whole = load_data(write_pets(tmp_path / "whole"))
+    images: list[Any] = pictures("train")
     images[11] = {"bytes": images[11]["bytes"][:50], "path": None}
-    assert "image 11 cannot be decoded" in refusal(write_pets(tmp_path / "pets", image=images))
+    images[7] = None
+    data = load_data(write_pets(tmp_path / "pets", image=images), memory_limit=memory_limit, workers=workers)
+    assert indices_of(data, "train") == [at for at in range(TRAIN) if at not in (7, 11)]
+    said = {one.index: (one.split, one.reason) for one in data.skipped}
+    assert set(said) == {7, 11}
+    assert said[7] == ("train", "image 7 is missing: add it or remove the row")
+    assert said[11][1].startswith("image 11 cannot be decoded")
+    assert data.in_use("train").tolist() == indices_of(data, "train")
+    assert len(data.in_use("test")) == TEST
+    (_, pixels), (_, expected) = (next(one.train.batches(torch.tensor([12, 3]), 2)) for one in (data, whole))
+    assert torch.equal(pixels, expected)
+    list(loader(data, "train").indexed())
+    assert len(data.skipped) == 2  # streamed: met again, told once
+
+
+def test_damaged_images_do_not_move_the_mean(tmp_path: Path) -> None:
+    images: list[Any] = pictures("train")
+    images[11] = {"bytes": b"no image at all", "path": None}
+    data = load_data(write_pets(tmp_path / "pets", image=images))
+    pixels = np.stack([picture("train", at) for at in range(TRAIN) if at != 11]) / 255
+    assert data.mean == pytest.approx([pixels.mean()], rel=1e-12)
 
 
 def test_a_damaged_file_is_named_by_its_path(tmp_path: Path) -> None:
     folder = write_image_folder(tmp_path / "pets", ["train", "test"])
     broken = next((tmp_path / "pets" / "test" / "newt").iterdir())
     broken.write_bytes(broken.read_bytes()[:50])
-    message = refusal(folder)
-    assert str(broken) in message
-    assert "cannot be decoded" in message
+    data = load_data(folder)
+    (skipped,) = data.skipped
+    assert skipped.split == "test"
+    assert str(broken) in skipped.reason
+    assert len(indices_of(data, "test")) == len(data.test.labels) - 1
 
 
-def test_a_missing_image_is_named_by_its_row(tmp_path: Path) -> None:
-    images: list[Any] = pictures("train")
-    images[7] = None
-    assert "image 7 is missing" in refusal(write_pets(tmp_path / "pets", image=images))
+def test_data_without_an_image_that_can_be_decoded_are_refused(tmp_path: Path) -> None:
+    broken = [{"bytes": b"no image at all", "path": None}] * TRAIN
+    assert f"none of the {TRAIN} images can be used, e.g. image 0" in refusal(write_pets(tmp_path / "a", image=broken))
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_image_is_named_alike_when_it_is_decoded_elsewhere(tmp_path: Path, workers: int) -> None:
-    images = pictures("train")
-    images[11] = {"bytes": b"no image at all", "path": None}
-    message = refusal(write_pets(tmp_path / "pets", image=images), memory_limit=0, workers=workers)
-    assert message.startswith("image 11 cannot be decoded")
+# --- whose images they are
+
+
+def test_the_fingerprint_is_of_the_images_and_not_of_their_labels_or_size(tmp_path: Path) -> None:
+    data = load_data(write_pets(tmp_path / "a"))
+    others = pictures("train")
+    others[5] = others[6]
+    assert load_data(write_pets(tmp_path / "b"), image_size=9).fingerprint == data.fingerprint
+    assert load_data(write_pets(tmp_path / "c", image=others)).fingerprint != data.fingerprint
+    labels = (data.train.labels + 1) % 3
+    assert data.relabelled(labels, torch.zeros(TRAIN, dtype=torch.bool)).fingerprint == data.fingerprint
+    digits = load_data("sklearn-digits")
+    assert digits.fingerprint == load_data("sklearn-digits").fingerprint != data.fingerprint
+
+
+def test_relabelled_images_have_the_labels_given_and_leave_out_what_is_removed(tmp_path: Path) -> None:
+    data = load_data(write_pets(tmp_path / "pets"))
+    labels = (data.train.labels + 1) % 3
+    removed = torch.arange(TRAIN) < 4
+    corrected = data.relabelled(labels, removed)
+    assert indices_of(corrected, "train") == list(range(4, TRAIN))
+    for index, (_, given) in loader(corrected, among=corrected.in_use("train")).indexed():
+        assert torch.equal(given, labels[index])
+
+
+def test_the_files_of_the_images_are_at_hand(tmp_path: Path) -> None:
+    data = load_data(write_pets(tmp_path / "pets"))
+    assert data.files is not None
+    assert len(data.files) == TRAIN
+    assert [data.files.content(at) for at in range(TRAIN)] == [image["bytes"] for image in pictures("train")]
+    folder = load_data(write_image_folder(tmp_path / "folder", ["train", "test"]))
+    assert folder.files is not None
+    name = folder.files.name(0)
+    assert name is not None
+    assert Path(name).read_bytes() == folder.files.content(0)
 
 
 # --- held or streamed

@@ -11,9 +11,11 @@ from rheostat.lazy import lazily
 
 if TYPE_CHECKING:
     from rheostat.training.checkpoint import RunFolder
-    from rheostat.training.data import ImageData, ImageLoader, load_data
+    from rheostat.training.data import ImageData
+    from rheostat.training.loader import ImageLoader
     from rheostat.training.loop import Evaluation, Plan, evaluate, prepare, train
     from rheostat.training.models import build_model, model_names
+    from rheostat.training.reading import load_data
 
 __all__ = [
     "Evaluation",
@@ -34,12 +36,12 @@ __getattr__ = lazily(
     {
         "Evaluation": "loop",
         "ImageData": "data",
-        "ImageLoader": "data",
+        "ImageLoader": "loader",
         "Plan": "loop",
         "RunFolder": "checkpoint",
         "build_model": "models",
         "evaluate": "loop",
-        "load_data": "data",
+        "load_data": "reading",
         "model_names": "models",
         "prepare": "loop",
         "train": "loop",

@@ -30,8 +30,10 @@ from rheostat.select import Phases, Policy, Scoring, SelectiveLoader, Stats, bui
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog, Meters, score_named
 from rheostat.training.checkpoint import RunFolder
-from rheostat.training.data import ImageData, ImageLoader, load_data, must_be_pixels
+from rheostat.training.data import ImageData
+from rheostat.training.loader import ImageLoader, must_be_pixels
 from rheostat.training.models import build_model
+from rheostat.training.reading import load_data
 from rheostat.training.schedules import Clock, lr_factor
 
 _TEST_BATCH = 500

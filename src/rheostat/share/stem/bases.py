@@ -17,8 +17,9 @@ from rheostat.share.base import Preprocessing
 from rheostat.share.stem.cut import LAYERS, cut
 from rheostat.share.stem.network import Network
 from rheostat.training.checkpoint import RunFolder
-from rheostat.training.data import ImageData, load_data
+from rheostat.training.data import ImageData
 from rheostat.training.models import build_model
+from rheostat.training.reading import load_data
 from rheostat.training.torchvision_ops import ensure_torchvision_imports
 
 INSTALLED = "efficientnet-lite0"

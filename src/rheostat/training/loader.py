@@ -1,0 +1,110 @@
+"""Batches for training and testing: order, normalisation, and the augmentation of every example alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from rheostat.errors import SettingsError
+from rheostat.training.data import ImageData, Images
+from rheostat.training.transforms import ON_NORMALISED, ON_PIXELS
+
+
+class ImageLoader:
+    """Epochs of normalised, augmented batches `(images [B, C, H, W] float32, labels [B])`.
+
+    Features (`[B, ...]` of a floating type) become float32, and nothing else is done to them.
+
+    Order and augmentation of an epoch depend on nothing but the seed and the epoch's number.
+
+    Args:
+        images: The split.
+        data: Where mean, deviation and name come from.
+        batch_size: Examples per batch, >= 1; the last batch of an epoch may be smaller.
+        shuffle: Whether every epoch is a fresh permutation.
+        augmentations: Names out of `ON_PIXELS` and `ON_NORMALISED`.
+        seed: Seed of order and augmentation.
+        among: `[M]` int64, the examples to yield; None = all.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        data: ImageData,
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        augmentations: Sequence[str] = (),
+        seed: int = 0,
+        among: Int[Tensor, " m"] | None = None,
+    ) -> None:
+        self._images = images
+        self._among = torch.arange(len(images.labels)) if among is None else among.cpu()
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._augmentations = augmentations
+        self._on_pixels = [ON_PIXELS[name] for name in augmentations if name in ON_PIXELS]
+        self._on_normalised = [ON_NORMALISED[name] for name in augmentations if name in ON_NORMALISED]
+        self._seed = seed
+        device = images.labels.device
+        # (pixel / 255 - mean) / std as one multiplication and one addition
+        self._scale = (1 / (255 * torch.tensor(data.std))).to(device)[:, None, None]
+        self._shift = (-torch.tensor(data.mean) / torch.tensor(data.std)).to(device)[:, None, None]
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Number of examples in an epoch."""
+        return len(self._among)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of the next epoch."""
+        return (batch for _, batch in self.indexed())
+
+    def indexed(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        """Yield `(index [B], (images, labels))` of the next epoch."""
+        order_seed, augment_seed = np.random.SeedSequence([self._seed, self.epoch]).generate_state(2).tolist()
+        self.epoch += 1
+        order = self._among
+        if self._shuffle:
+            order = order[torch.randperm(len(self), generator=torch.Generator().manual_seed(order_seed))]
+        labels = self._images.labels
+        generator = torch.Generator(labels.device).manual_seed(augment_seed)
+        for index, pixels in self._images.batches(order, self._batch_size):
+            yield index, (self._prepared(pixels, generator), labels.index_select(0, index))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of the next epoch."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the epoch that was next."""
+        self.epoch = state["epoch"]
+
+    def _prepared(self, pixels: Tensor, generator: torch.Generator) -> Float[Tensor, "b ..."]:
+        if pixels.is_floating_point():
+            must_be_pixels(pixels, self._augmentations)
+            return pixels.float()
+        for transform in self._on_pixels:
+            pixels = transform(pixels, generator)
+        images = torch.addcmul(self._shift, pixels.float(), self._scale)
+        for transform in self._on_normalised:
+            images = transform(images, generator)
+        return images
+
+
+def must_be_pixels(images: Tensor, augmentations: Sequence[str]) -> None:
+    """Refuse to augment features.
+
+    Raises:
+        SettingsError: `images` are features, and there are augmentations.
+    """
+    if augmentations and images.is_floating_point():
+        raise SettingsError(
+            f"augment is {','.join(augmentations)} and these are features of a stem, computed once: augment pixels, "
+            "with the stem in every step (slower), or set augment=none"
+        )
