@@ -14,6 +14,7 @@ from rheostat.errors import SettingsError, StateError
 
 POLICY_OPTIONS = ("floor", "keep", "p", "beta", "history", "reference")
 AUGMENTATIONS = ("crop", "flip", "cutout")
+KINDS = ("trivial", "rand", "autoaugment", "bandit", "random-search", "evolution")
 
 
 class Settings(BaseModel):
@@ -49,7 +50,30 @@ class TrainSettings(Settings):
     )
 
     model: str = Field("lenet", description="lenet, resnet18, mobilenetv2, densenet, wideresnet, or a timm name")
-    augment: str = Field("none", description="none, or any of crop, flip, cutout, joined by commas")
+    labels: str | None = Field(
+        None, description="decisions of a review (.db, .csv, .jsonl), or a table of index and label, to train with"
+    )
+    augment: str = Field(
+        "none",
+        description="how: none, or crop, flip, cutout and one of trivial, rand, autoaugment, bandit, random-search, "
+        "evolution, joined by commas",
+    )
+    rate: Literal["always", "never", "uniform", "rank", "threshold", "top-k"] = Field(
+        "always", description="how often examples are augmented; rank = by how hard each is now"
+    )
+    rate_mean: float = Field(
+        0.5, ge=0, le=1, description="uniform, rank: share of views that are augmented; top-k: share of examples"
+    )
+    rate_gamma: float = Field(1.0, description="rank: above 0 hard examples are augmented more, below 0 easy ones")
+    rate_threshold: float = Field(0.5, ge=0, le=1, description="threshold: rank of difficulty above which, always")
+    reward: Literal["band", "held-out"] = Field(
+        "band",
+        description="what a kind that learns is told: predictions kept at a higher loss, or loss on examples held out",
+    )
+    quarantine: float = Field(
+        0.0, ge=0, lt=1, description="share of examples, the likeliest label errors, that are never augmented"
+    )
+    quarantine_weight: float = Field(1.0, ge=0, le=1, description="weight of their loss")
 
     policy: str = Field("selective-backprop", description="which examples are trained on; 'uniform' = all")
     floor: float | None = Field(None, description="selective-backprop: smallest probability of keeping, 0 to 1")
@@ -58,7 +82,7 @@ class TrainSettings(Settings):
     beta: float | None = Field(None, description="percentile: selectivity, above 0")
     history: int | None = Field(None, description="percentile: number of recent scores to rank among")
     reference: str | None = Field(None, description="matched-random: the policy whose kept share is matched")
-    score: str = Field("euclidean", description="euclidean, cross-entropy, negative-margin or entropy")
+    score: str = Field("euclidean", description="euclidean, cross-entropy, negative-margin, entropy, max-softmax or energy")
     warmup: int = Field(0, ge=0, description="epochs without selection at the start")
 
     epochs: int | None = Field(None, ge=1, description="epochs of candidates; 16 unless --max-backwards ends the run")
@@ -98,9 +122,17 @@ class TrainSettings(Settings):
             )
         if (self.schedule == "step") != bool(self.milestones):
             problems.append("schedule=step and milestones go together: give both or neither")
-        unknown = [name for name in self.augmentations if name not in AUGMENTATIONS]
+        names = () if self.augment == "none" else self.augment.split(",")
+        unknown = [name for name in names if name not in (*AUGMENTATIONS, *KINDS)]
         if unknown:
-            problems.append(f"augment has {unknown[0]!r}: it is none, or any of {', '.join(AUGMENTATIONS)}")
+            problems.append(
+                f"augment has {unknown[0]!r}: it is none, or any of {', '.join(AUGMENTATIONS)} and one of "
+                f"{', '.join(KINDS)}"
+            )
+        if len(set(names).intersection(KINDS)) > 1:
+            problems.append(f"augment is {self.augment}: of {', '.join(KINDS)} it can have one")
+        if self.rate not in ("always", "never") and not names:
+            problems.append(f"rate={self.rate} needs something to apply: give --augment, e.g. crop,flip,bandit")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -112,8 +144,25 @@ class TrainSettings(Settings):
 
     @property
     def augmentations(self) -> tuple[str, ...]:
-        """The augmentations by name, in the order given."""
-        return () if self.augment == "none" else tuple(self.augment.split(","))
+        """Those of `AUGMENTATIONS` that are applied, in the order given."""
+        return tuple(name for name in self.augment.split(",") if name in AUGMENTATIONS)
+
+    @property
+    def kind(self) -> str | None:
+        """The one of `KINDS` that chooses operations, if any."""
+        return next((name for name in self.augment.split(",") if name in KINDS), None)
+
+    @property
+    def selective_augment(self) -> bool:
+        """Whether it is decided while training which examples are augmented, or how."""
+        return self.kind is not None or self.rate != "always" or self.quarantine > 0
+
+    @property
+    def rate_options(self) -> dict[str, float]:
+        """The options of the rate."""
+        names = {"uniform": ("mean",), "rank": ("mean", "gamma"), "threshold": ("at",), "top-k": ("share",)}
+        values = {"mean": self.rate_mean, "gamma": self.rate_gamma, "at": self.rate_threshold, "share": self.rate_mean}
+        return {name: values[name] for name in names.get(self.rate, ())}
 
     @property
     def trackers(self) -> list[str]:

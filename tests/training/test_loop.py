@@ -16,8 +16,10 @@ from torch.optim import optimizer as hooks
 
 from rheostat.errors import DivergedError, MissingExtraError, ScoreError, SettingsError, StateError
 from rheostat.records import read_json
+from rheostat.select import build_policy
 from rheostat.signals import score_named
-from rheostat.training import ImageData, ImageLoader, RunFolder, evaluate, loop, prepare, train
+from rheostat.training import Evaluation, ImageData, ImageLoader, RunFolder, evaluate, loop, prepare, train
+from rheostat.training import plan as plan_module
 from rheostat.training.data import ResidentImages
 from rheostat.training.models.lenet import LeNet
 from tests.select.toys import global_randomness_untouched
@@ -40,7 +42,7 @@ from tests.training.toys import (
 @pytest.fixture
 def linear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model is a linear one."""
-    monkeypatch.setattr(loop, "build_model", Linear)
+    monkeypatch.setattr(plan_module, "build_model", Linear)
 
 
 @pytest.fixture
@@ -191,7 +193,7 @@ def test_two_precisions_in_one_process_each_get_their_own(tmp_path: Path) -> Non
                 types.append(logits.dtype)
             return logits
 
-    loop.build_model = Watched  # type: ignore[attr-defined] - the fixture puts the true one back
+    plan_module.build_model = Watched  # type: ignore[attr-defined] - the fixture puts the true one back
     for name, precision in [("full", "no"), ("half", "bf16"), ("full again", "no")]:
         types.clear()
         run(tmp_path / name, precision=precision)
@@ -266,7 +268,7 @@ class Knows(nn.Module):
 
 @pytest.mark.usefixtures("bounded")
 def test_a_run_that_keeps_nothing_any_more_ends_before_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "build_model", Knows)
+    monkeypatch.setattr(plan_module, "build_model", Knows)
     with pytest.warns(UserWarning, match="floor is 0"):
         records = run(floor=0.0, epochs=None, max_backwards=1000)["epochs"]
     assert [(record["backwards"], record["kept_share"]) for record in records] == [(0, 0.0)]
@@ -276,7 +278,7 @@ def test_a_run_that_keeps_nothing_any_more_ends_before_its_limit(monkeypatch: py
 def test_a_run_that_keeps_little_goes_on_to_its_limit_although_whole_epochs_fill_no_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "build_model", Knows)
+    monkeypatch.setattr(plan_module, "build_model", Knows)
     records = run(floor=0.1, epochs=None, max_backwards=2 * BATCH)["epochs"]
     assert records[-1]["backwards"] == 2 * BATCH
     assert any(one["steps"] == next_["steps"] for one, next_ in itertools.pairwise(records))
@@ -317,7 +319,7 @@ def impatient(folder: Path, patience: int | None, monkeypatch: pytest.MonkeyPatc
     losses = [3.0, 1.0, 2.0, 1.5, 0.5, 2.0, 2.0, 2.0]
     made = len(RunFolder(folder).epochs.read()) if resume else 0
     told = iter(losses[made:])
-    monkeypatch.setattr(loop, "evaluate", lambda *_: loop.Evaluation(next(told), 0.5))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: Evaluation(next(told), 0.5))
     return run(folder, policy="uniform", epochs=8, patience=patience, resume=resume)
 
 
@@ -577,6 +579,6 @@ def test_a_tracker_that_is_not_installed_is_told_with_the_command_that_installs_
 
 def test_a_plan_takes_policy_score_and_data_from_the_settings() -> None:
     plan = prepare(settings(data="sklearn-digits", policy="top-k", keep=0.25, score="entropy", image_size=20))
-    assert plan.policy == loop.build_policy("top-k", keep=0.25)
+    assert plan.policy == build_policy("top-k", keep=0.25)
     assert plan.scoring.score is score_named("entropy")
     assert (plan.data.name, plan.data.image_size) == ("sklearn-digits", 20)

@@ -12,9 +12,11 @@ from rheostat.lazy import lazily
 if TYPE_CHECKING:
     from rheostat.training.checkpoint import RunFolder
     from rheostat.training.data import ImageData
+    from rheostat.training.evaluation import Evaluation, evaluate
     from rheostat.training.loader import ImageLoader
-    from rheostat.training.loop import Evaluation, Plan, evaluate, prepare, train
+    from rheostat.training.loop import train
     from rheostat.training.models import build_model, model_names
+    from rheostat.training.plan import Plan, prepare
     from rheostat.training.reading import load_data
 
 __all__ = [
@@ -34,16 +36,16 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "Evaluation": "loop",
+        "Evaluation": "evaluation",
         "ImageData": "data",
         "ImageLoader": "loader",
-        "Plan": "loop",
+        "Plan": "plan",
         "RunFolder": "checkpoint",
         "build_model": "models",
-        "evaluate": "loop",
+        "evaluate": "evaluation",
         "load_data": "reading",
         "model_names": "models",
-        "prepare": "loop",
+        "prepare": "plan",
         "train": "loop",
     },
 )

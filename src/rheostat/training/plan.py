@@ -1,0 +1,139 @@
+"""All that a run needs, looked up and checked before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rheostat.errors import MissingExtraError, SettingsError, unknown_name
+from rheostat.select import Policy, Scoring, build_policy
+from rheostat.settings import TrainSettings
+from rheostat.signals import score_named
+from rheostat.training.data import ImageData
+from rheostat.training.loader import must_be_pixels
+from rheostat.training.models import build_model
+from rheostat.training.reading import load_data
+
+Build = Callable[[], nn.Module]
+"""A fresh model, images or features -> logits; what is random in it comes from torch's global generator."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run needs, looked up and checked; building it trains nothing.
+
+    Attributes:
+        settings: What was asked for.
+        folder: The run folder (see `RunFolder`); None keeps nothing on disk.
+        data: The data, on the device.
+        build: The model, fresh.
+        policy: Which examples are trained on.
+        scoring: How candidates are scored.
+        accelerator: Device, precision and trackers (Hugging Face accelerate).
+    """
+
+    settings: TrainSettings
+    folder: Path | None
+    data: ImageData
+    build: Build
+    policy: Policy
+    scoring: Scoring
+    accelerator: Any
+
+
+def prepare(
+    settings: TrainSettings, folder: Path | None = None, data: ImageData | None = None, model: Build | None = None
+) -> Plan:
+    """Look up everything that the settings name.
+
+    Args:
+        settings: What to run.
+        folder: The run folder; None keeps nothing on disk, and tells no tracker.
+        data: The data, if they are loaded already (several runs on the same data), or are features and no images.
+        model: Builds the model; None = by the name in the settings, which is a mere name otherwise. Parameters that
+            require no gradient are left as they are.
+
+    Raises:
+        SettingsError: A name is unknown, a value is outside its range, or features should be augmented.
+        DataError: The data cannot be used.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingsError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: this version trains in one process; start it without torchrun"
+        )
+    policy = build_policy(settings.policy, **settings.policy_options)
+    scoring = Scoring(score=score_named(settings.score))
+    accelerator = _accelerator(settings, folder)
+    if data is None:
+        with accelerator.main_process_first():
+            data = load_data(
+                settings.data,
+                device=accelerator.device,
+                label_column=settings.label_column,
+                image_size=settings.image_size,
+                memory_limit=settings.memory_limit,
+                workers=settings.workers,
+            )
+    build = model or _by_name(settings, data)
+    with torch.random.fork_rng(devices=cuda_devices(accelerator)):
+        _check_takes(build().to(accelerator.device), settings, data)
+    return Plan(settings, folder, data, build, policy, scoring, accelerator)
+
+
+def cuda_devices(accelerator: Any) -> list[int]:
+    """The devices whose random states a run moves, besides the CPU's."""
+    return list(range(torch.cuda.device_count())) if accelerator.device.type == "cuda" else []
+
+
+def _by_name(settings: TrainSettings, data: ImageData) -> Build:
+    form = {"classes": len(data.classes), "channels": data.channels, "image_size": data.image_size}
+    return lambda: build_model(settings.model, **form)
+
+
+def _check_takes(model: nn.Module, settings: TrainSettings, data: ImageData) -> None:
+    """Send one image through the model, so that a wrong size is known before anything runs."""
+    _, pixels = next(data.train.batches(torch.arange(1), 1))
+    must_be_pixels(pixels, settings.augmentations)
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros_like(pixels, dtype=torch.float32))
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{settings.model} does not take images of {list(pixels.shape[1:])} ({str(error).splitlines()[0]}): "
+            f"resize them to squares, e.g. with --image-size {data.image_size}"
+        ) from None
+
+
+def _accelerator(settings: TrainSettings, folder: Path | None) -> Any:
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ImportError:
+        raise MissingExtraError("training needs `accelerate`: pip install 'rheostat[train]'") from None
+    trackers = settings.trackers if folder is not None else []
+    _check_trackers(trackers)
+    AcceleratorState._reset_state()  # a process may make several runs, each with a precision of its own
+    return Accelerator(
+        cpu=settings.device == "cpu",
+        mixed_precision=settings.precision,
+        log_with=[*trackers] or None,
+        project_dir=folder,
+    )
+
+
+def _check_trackers(names: list[str]) -> None:
+    """Name the remedy where accelerate says nothing: it passes over a tracker that is not installed."""
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    installed = [str(tracker) for tracker in get_available_trackers()]
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise unknown_name("tracker", name, LOGGER_TYPE_TO_CLASS, note="none")
+        if name not in installed:
+            raise MissingExtraError(f"tracking with {name} needs its package: pip install {name}, or set track=none")
