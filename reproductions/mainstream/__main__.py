@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reproductions.mainstream.figures import ALSO_CALLED, FIGURES
 from reproductions.mainstream.published import WORKLOADS
-from reproductions.mainstream.running import produce
+from reproductions.running import produce
 
 RESULTS = Path(__file__).parent / "results"
 _EXAMPLE = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reproductions.mainstream.published import document
-from reproductions.mainstream.running import Cell, Figure, Row
+from reproductions.running import Cell, Figure, Row
 from rheostat.share.events import correlation_by_lag, pooled_correlation
 
 LAGS = (1, 2, 5, 10, 30, 100)

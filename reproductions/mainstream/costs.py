@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reproductions.mainstream.published import Floats, document, layer_cost, table
-from reproductions.mainstream.running import Cell, Figure, Row
+from reproductions.running import Cell, Figure, Row
 from rheostat.share.tree import branch_cost, plan_cost, stem_cost
 
 Ints = NDArray[np.int64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reproductions.mainstream import correlation, costs, packages, recall, schedules, voting
-from reproductions.mainstream.running import Figure
+from reproductions.running import Figure
 
 FIGURES: dict[str, Figure] = {
     figure.name: figure

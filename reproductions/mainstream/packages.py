@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reproductions.mainstream.published import Floats, document, layer_cost, packages, table
-from reproductions.mainstream.running import Cell, Figure, Row
+from reproductions.running import Cell, Figure, Row
 
 HEAD = 81  # the last layer before the pooling and the two dense layers
 PAPER_NAMES = {

@@ -98,14 +98,3 @@ def workload_of(apps: Sequence[Mapping[str, Any]], stream_fps: float, fps: Seque
             ],
         }
     )
-
-
-def rounded(value: Any, digits: int = 7) -> Any:
-    """The same value for a record: arrays as lists, numbers to `digits` significant digits."""
-    if isinstance(value, dict):
-        return {name: rounded(inner, digits) for name, inner in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [rounded(inner, digits) for inner in value]
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.{digits}g}")
-    return value.item() if isinstance(value, np.generic) else value

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproductions.mainstream.published import Floats, document, table
-from reproductions.mainstream.running import Cell, Figure, Row
+from reproductions.running import Cell, Figure, Row
 from rheostat.share.events import correlation_of, miss_of_all, sample_counts
 
 STRIDES = np.arange(1, 301)

@@ -19,7 +19,7 @@ from reproductions.mainstream.published import (
     workload,
     workload_of,
 )
-from reproductions.mainstream.running import Cell, Figure, Row
+from reproductions.running import Cell, Figure, Row
 from rheostat.share import Plan, Workload
 from rheostat.share.scheduler import Sharing, plan
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reproductions.mainstream.published import Floats, document, layer_cost, table, voting_packages
-from reproductions.mainstream.running import Cell, Figure, Row
+from reproductions.running import Cell, Figure, Row
 from rheostat.share import Plan, Workload, read_workload
 from rheostat.share.events import Detection, detection
 from rheostat.share.scheduler import plan

@@ -10,7 +10,7 @@ import pytest
 from reproductions.mainstream import pages, tables
 from reproductions.mainstream.__main__ import RESULTS, main
 from reproductions.mainstream.figures import FIGURES
-from reproductions.mainstream.running import Figure, produce
+from reproductions.running import Figure, produce
 
 KEYS = {"figure", "what", "claimed", "setting", "environment", "complete", "rows"}
 computed: list[int] = []

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reproductions.mainstream.published import rounded
+import numpy as np
+
 from rheostat.records import environment, read_json, write_json
 
 Cell = dict[str, Any]
@@ -76,6 +77,17 @@ def produce(
         write_json(path, record())
         say(f"{figure.name}: {number} of {len(missing)}: {' '.join(f'{k} {v}' for k, v in cell.items())}")
     return record()
+
+
+def rounded(value: Any, digits: int = 7) -> Any:
+    """The same value for a record: arrays as lists, numbers to `digits` significant digits."""
+    if isinstance(value, dict):
+        return {name: rounded(inner, digits) for name, inner in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [rounded(inner, digits) for inner in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{digits}g}")
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _key(cell: Cell) -> str:
