@@ -14,7 +14,8 @@ from rheostat.errors import SettingsError, StateError
 
 POLICY_OPTIONS = ("floor", "keep", "p", "beta", "history", "reference")
 AUGMENTATIONS = ("crop", "flip", "cutout")
-KINDS = ("trivial", "rand", "autoaugment", "bandit", "random-search", "evolution")
+LEARNING_KINDS = ("bandit", "random-search", "evolution")
+KINDS = ("trivial", "rand", "autoaugment", *LEARNING_KINDS)
 
 
 class Settings(BaseModel):
@@ -58,8 +59,10 @@ class TrainSettings(Settings):
         description="how: none, or crop, flip, cutout and one of trivial, rand, autoaugment, bandit, random-search, "
         "evolution, joined by commas",
     )
-    rate: Literal["always", "never", "uniform", "rank", "threshold", "top-k"] = Field(
-        "always", description="how often examples are augmented; rank = by how hard each is now"
+    rate: Literal["always", "never", "uniform", "rank", "threshold", "top-k"] | None = Field(
+        None,
+        description="how often examples are augmented, rank = by how hard each is now; left out: always, but uniform "
+        "where the kind learns from the difference",
     )
     rate_mean: float = Field(
         0.5, ge=0, le=1, description="uniform, rank: share of views that are augmented; top-k: share of examples"
@@ -131,8 +134,13 @@ class TrainSettings(Settings):
             )
         if len(set(names).intersection(KINDS)) > 1:
             problems.append(f"augment is {self.augment}: of {', '.join(KINDS)} it can have one")
-        if self.rate not in ("always", "never") and not names:
+        if self.rate not in (None, "never") and not names:
             problems.append(f"rate={self.rate} needs something to apply: give --augment, e.g. crop,flip,bandit")
+        if self.rate == "always" and self.learning_kind and self.reward == "band":
+            problems.append(
+                f"rate=always leaves {self.kind} no plain view to compare with: lower the rate, e.g. rate=uniform, or "
+                "give reward=held-out"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -153,16 +161,26 @@ class TrainSettings(Settings):
         return next((name for name in self.augment.split(",") if name in KINDS), None)
 
     @property
+    def learning_kind(self) -> bool:
+        """Whether the kind learns what to choose."""
+        return self.kind in LEARNING_KINDS
+
+    @property
+    def rate_name(self) -> str:
+        """The rate that was asked for, or the one that suits the kind."""
+        return self.rate or ("uniform" if self.learning_kind else "always")
+
+    @property
     def selective_augment(self) -> bool:
         """Whether it is decided while training which examples are augmented, or how."""
-        return self.kind is not None or self.rate != "always" or self.quarantine > 0
+        return self.kind is not None or self.rate_name != "always" or self.quarantine > 0
 
     @property
     def rate_options(self) -> dict[str, float]:
         """The options of the rate."""
         names = {"uniform": ("mean",), "rank": ("mean", "gamma"), "threshold": ("at",), "top-k": ("share",)}
         values = {"mean": self.rate_mean, "gamma": self.rate_gamma, "at": self.rate_threshold, "share": self.rate_mean}
-        return {name: values[name] for name in names.get(self.rate, ())}
+        return {name: values[name] for name in names.get(self.rate_name, ())}
 
     @property
     def trackers(self) -> list[str]:

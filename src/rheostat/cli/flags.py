@@ -36,12 +36,19 @@ def _flagged(command: Callable[..., None], fields: dict[str, FieldInfo]) -> Call
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
     kind = _plain_type(field.annotation)
-    choices = f": {', '.join(get_args(field.annotation))}" if get_origin(field.annotation) is Literal else ""
+    choices = f": {', '.join(_choices(field.annotation))}" if _choices(field.annotation) else ""
     note = "" if field.is_required() or field.default in (None, (), False) else f" (default: {field.default})"
     flag = name.replace("_", "-")
     names = f"--{flag}/--no-{flag}" if kind == bool | None else f"--{flag}"
     option = typer.Option(names, help=f"{field.description}{choices}{note}", show_default=False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """What a field of a few words takes, whether it may be left out or not."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
 
 
 def _plain_type(annotation: Any) -> Any:
