@@ -1,4 +1,4 @@
-"""One connection to SQLite that several threads may use, and the lock that keeps a second writer out."""
+"""One connection to SQLite that several threads may use, how its tables come to be, and the lock of a store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,65 @@ class Database:
             self.connection.close()
 
 
-def take_lock(path: Path) -> int:
-    """Become the only writer of the store at `path`, until the handle is closed or the process is dead.
+def migrate(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> None:
+    """Bring the tables to the present version, one version at a time, each whole or not at all.
+
+    Args:
+        connection: To the store.
+        path: What errors call it.
+        scripts: What makes version 1 of an empty file, version 2 of that, and so on.
+
+    Raises:
+        StateError: The file is of a later version than this program knows.
+    """
+    version = version_of(connection, path, scripts)
+    for number, script in enumerate(scripts[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def version_of(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> int:
+    """Version of the tables of a store, 0 of an empty file; the arguments as for `migrate`.
+
+    Raises:
+        StateError: It is later than this program knows.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(scripts):
+        raise StateError(
+            f"store {path} is of version {version}, and this Rheostat knows {len(scripts)}: use a later Rheostat, "
+            f"or another store"
+        )
+    return version
+
+
+def make_whole(path: Path, make: Callable[[Path], Database]) -> None:
+    """Put a new store at `path` in one step, so that no reader ever meets a file without its tables.
+
+    Only for the holder of its lock.
+
+    Args:
+        path: The file, which does not exist.
+        make: Opens the file that it is given, which does not exist either, and fills it.
+    """
+    beside = path.with_name(f"{path.name}.new")
+    for left in (beside, *(beside.with_name(f"{beside.name}{end}") for end in ("-wal", "-shm"))):
+        left.unlink(missing_ok=True)  # of a process that died here
+    make(beside).close()  # the last one to close leaves a single file
+    beside.replace(path)
+
+
+def take_lock(path: Path, *, wait: bool = False) -> int:
+    """Become the only holder of the lock of the store at `path`, until the handle is closed or the process is dead.
+
+    Args:
+        path: The store; the lock is a file beside it.
+        wait: Whether to wait while another process has it.
 
     Returns:
         The handle of the lock.
 
     Raises:
-        StateError: Another process is it, or the folder cannot be written.
+        StateError: Another process has it and `wait` is not set, or the folder cannot be written.
     """
     beside = path.with_name(f"{path.name}.lock")
     try:
@@ -108,7 +159,7 @@ def take_lock(path: Path) -> int:
     except OSError as error:
         raise StateError(f"store {path} cannot be written: {error.strerror}; give a folder that can be") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         holder = os.read(handle, 32).decode(errors="replace").strip()
         os.close(handle)

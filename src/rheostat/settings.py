@@ -125,16 +125,15 @@ class TrainSettings(Settings):
             )
         if (self.schedule == "step") != bool(self.milestones):
             problems.append("schedule=step and milestones go together: give both or neither")
-        names = () if self.augment == "none" else self.augment.split(",")
-        unknown = [name for name in names if name not in (*AUGMENTATIONS, *KINDS)]
+        unknown = [name for name in self.augment_names if name not in (*AUGMENTATIONS, *KINDS)]
         if unknown:
             problems.append(
                 f"augment has {unknown[0]!r}: it is none, or any of {', '.join(AUGMENTATIONS)} and one of "
                 f"{', '.join(KINDS)}"
             )
-        if len(set(names).intersection(KINDS)) > 1:
+        if len(set(self.augment_names).intersection(KINDS)) > 1:
             problems.append(f"augment is {self.augment}: of {', '.join(KINDS)} it can have one")
-        if self.rate not in (None, "never") and not names:
+        if self.rate not in (None, "never") and not self.augment_names:
             problems.append(f"rate={self.rate} needs something to apply: give --augment, e.g. crop,flip,bandit")
         if self.rate == "always" and self.learning_kind and self.reward == "band":
             problems.append(
@@ -151,14 +150,19 @@ class TrainSettings(Settings):
         return 16 if self.epochs is None and self.max_backwards is None else self.epochs
 
     @property
+    def augment_names(self) -> tuple[str, ...]:
+        """All that `augment` names, in the order given."""
+        return () if self.augment == "none" else tuple(self.augment.split(","))
+
+    @property
     def augmentations(self) -> tuple[str, ...]:
-        """Those of `AUGMENTATIONS` that are applied, in the order given."""
-        return tuple(name for name in self.augment.split(",") if name in AUGMENTATIONS)
+        """Those of `AUGMENTATIONS` among them."""
+        return tuple(name for name in self.augment_names if name in AUGMENTATIONS)
 
     @property
     def kind(self) -> str | None:
-        """The one of `KINDS` that chooses operations, if any."""
-        return next((name for name in self.augment.split(",") if name in KINDS), None)
+        """The one of `KINDS` among them, which chooses operations, if any."""
+        return next((name for name in self.augment_names if name in KINDS), None)
 
     @property
     def learning_kind(self) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rheostat.errors import SettingsError
 from rheostat.signals import Score, cross_entropy, entropy, euclidean, negative_margin, score_named
-from rheostat.signals.scores import SCORES
+from rheostat.signals.scores import SCORES, energy, max_softmax
 
 CLASSES = 5
 OF_SOFT_TARGETS = [euclidean, cross_entropy]
@@ -37,11 +37,21 @@ def entropy_by_hand(row: list[float], target: list[float]) -> float:
     return -sum(p * math.log(p) for p in softmax(row))
 
 
+def max_softmax_by_hand(row: list[float], target: list[float]) -> float:
+    return 1 - max(softmax(row))
+
+
+def energy_by_hand(row: list[float], target: list[float]) -> float:
+    return -math.log(sum(math.exp(value) for value in row))
+
+
 BY_HAND = {
     euclidean: euclidean_by_hand,
     cross_entropy: cross_entropy_by_hand,
     negative_margin: negative_margin_by_hand,
     entropy: entropy_by_hand,
+    max_softmax: max_softmax_by_hand,
+    energy: energy_by_hand,
 }
 
 
@@ -111,6 +121,23 @@ def test_entropy_falls_as_the_softmax_sharpens_and_looks_at_no_label(generator: 
     assert torch.equal(scores, entropy(sharper, torch.tensor([0, 1, 2, 3, 4])))
 
 
+def test_max_softmax_falls_as_the_softmax_sharpens_and_looks_at_no_label(generator: torch.Generator) -> None:
+    row = some_logits(generator, rows=1, scale=1.0)
+    sharper = torch.cat([row * factor for factor in (0.0, 0.5, 1.0, 2.0, 4.0)])
+    scores = max_softmax(sharper)
+    assert (scores.diff() < 0).all()
+    assert scores[0].item() == pytest.approx(1 - 1 / CLASSES)
+    assert torch.equal(scores, max_softmax(sharper, torch.tensor([0, 1, 2, 3, 4])))
+
+
+def test_energy_falls_as_any_logit_rises_and_looks_at_no_label(generator: torch.Generator) -> None:
+    row = some_logits(generator, rows=1)
+    for raised in (*torch.eye(CLASSES), torch.ones(CLASSES)):
+        assert energy(row + raised).item() < energy(row).item()
+    assert energy(row + 3).item() == pytest.approx(energy(row).item() - 3, abs=1e-5)
+    assert torch.equal(energy(row), energy(row, torch.tensor([2])))
+
+
 def test_certainty_reaches_the_ends_of_each_range() -> None:
     certain = torch.tensor([[50.0, 0.0, 0.0, 0.0, 0.0]])
     right, wrong = torch.tensor([0]), torch.tensor([1])
@@ -121,6 +148,8 @@ def test_certainty_reaches_the_ends_of_each_range() -> None:
     assert negative_margin(certain, right).item() == -50
     assert negative_margin(certain, wrong).item() == 50
     assert entropy(certain).item() == pytest.approx(0, abs=1e-6)
+    assert max_softmax(certain).item() == pytest.approx(0, abs=1e-6)
+    assert energy(certain).item() == -50
 
 
 def test_rounding_never_takes_the_euclidean_score_below_0(generator: torch.Generator) -> None:

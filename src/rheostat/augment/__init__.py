@@ -1,3 +1,109 @@
-"""How examples are varied, and which of them are likely mislabelled: Selective-Augment."""
+"""How examples are varied, and which of them are likely mislabelled: Selective-Augment.
 
-__all__: list[str] = []
+The names below load on first use, so that decisions can be read without torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rheostat.lazy import lazily
+
+if TYPE_CHECKING:
+    from rheostat.augment.decision import DataIdentity, Decision
+    from rheostat.augment.decisions import Decisions
+    from rheostat.augment.estimates import Estimate, estimate
+    from rheostat.augment.kinds import (
+        AutoAugment,
+        Bandit,
+        BaseOnly,
+        Choice,
+        Evolution,
+        Kind,
+        LearningKind,
+        RandAugment,
+        RandomSearch,
+        TrivialAugment,
+        build_kind,
+    )
+    from rheostat.augment.pixels import Normalised
+    from rheostat.augment.rates import Always, Never, RankRate, Rate, Threshold, TopK, Uniform, build_rate
+    from rheostat.augment.rewards import Band, HeldOutImprovement
+    from rheostat.augment.sampling import Suspects
+    from rheostat.augment.selective import Quarantine, SelectiveAugment, View
+    from rheostat.augment.suspects import quarantined, suspects
+
+__all__ = [
+    "Always",
+    "AutoAugment",
+    "Band",
+    "Bandit",
+    "BaseOnly",
+    "Choice",
+    "DataIdentity",
+    "Decision",
+    "Decisions",
+    "Estimate",
+    "Evolution",
+    "HeldOutImprovement",
+    "Kind",
+    "LearningKind",
+    "Never",
+    "Normalised",
+    "Quarantine",
+    "RandAugment",
+    "RandomSearch",
+    "RankRate",
+    "Rate",
+    "SelectiveAugment",
+    "Suspects",
+    "Threshold",
+    "TopK",
+    "TrivialAugment",
+    "Uniform",
+    "View",
+    "build_kind",
+    "build_rate",
+    "estimate",
+    "quarantined",
+    "suspects",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Always": "rates",
+        "AutoAugment": "kinds",
+        "Band": "rewards",
+        "Bandit": "kinds",
+        "BaseOnly": "kinds",
+        "Choice": "kinds",
+        "DataIdentity": "decision",
+        "Decision": "decision",
+        "Decisions": "decisions",
+        "Estimate": "estimates",
+        "Evolution": "kinds",
+        "HeldOutImprovement": "rewards",
+        "Kind": "kinds",
+        "LearningKind": "kinds",
+        "Never": "rates",
+        "Normalised": "pixels",
+        "Quarantine": "selective",
+        "RandAugment": "kinds",
+        "RandomSearch": "kinds",
+        "RankRate": "rates",
+        "Rate": "rates",
+        "SelectiveAugment": "selective",
+        "Suspects": "sampling",
+        "Threshold": "rates",
+        "TopK": "rates",
+        "TrivialAugment": "kinds",
+        "Uniform": "rates",
+        "View": "selective",
+        "build_kind": "kinds",
+        "build_rate": "rates",
+        "estimate": "estimates",
+        "quarantined": "suspects",
+        "suspects": "suspects",
+    },
+)

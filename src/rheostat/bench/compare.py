@@ -199,7 +199,7 @@ def _run(arm: Arm, seed: int, path: Path) -> str:
     if begun and TrainSettings.checked(read_json(path / "settings.json")) != settings:
         raise StateError(f"{path} holds a run with other settings: name another folder, or remove this one")
     if not (path / "summary.json").exists():
-        key = (settings.data, settings.label_column, settings.image_size, settings.device)
+        key = (settings.data, settings.labels, settings.label_column, settings.image_size, settings.device)
         plan = prepare(settings, path, _loaded.get(key))
         _loaded[key] = plan.data
         train(plan, resume=begun)

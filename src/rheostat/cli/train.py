@@ -11,10 +11,12 @@ import typer
 from rich.table import Table
 
 from rheostat.cli.flags import checked, with_settings
-from rheostat.cli.terminal import Jobs, Json, out, progress_bar, resumable
+from rheostat.cli.terminal import Jobs, Json, err, out, progress_bar, resumable
 from rheostat.errors import SettingsError
-from rheostat.records import read_json, write_json
+from rheostat.records import read_json, write_bytes, write_json
 from rheostat.settings import TrainSettings
+
+_NAMED = 5  # images that cannot be used, before the rest is only counted
 
 commands = typer.Typer()
 bench = typer.Typer(help="Measure, side by side, and keep a record.", no_args_is_help=True)
@@ -48,10 +50,11 @@ def train(
     with resumable(f"rheostat train --resume {folder}", folder), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
         summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
+    chosen = _plot_of_choices(summary, folder)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **summary}))
         return
-    _print_run(summary, folder)
+    _print_run(summary, folder, chosen)
 
 
 @bench.command(
@@ -149,7 +152,18 @@ def _counting(progress: Callable[[float, str], None]) -> Callable[[int, int, str
     return lambda finished, number, name: progress(finished / number, f"{finished} of {number} runs, last {name}")
 
 
-def _print_run(summary: dict[str, Any], folder: Path) -> None:
+def _plot_of_choices(summary: dict[str, Any], folder: Path) -> Path | None:
+    """Draw which operations were chosen over time, where any were."""
+    records = [epoch["augment"] for epoch in summary["epochs"] if "augment" in epoch]
+    if not any(record["operations"] for record in records):
+        return None
+    from rheostat.augment.plots import chosen_over_time
+
+    write_bytes(folder / "augment.svg", chosen_over_time(records).encode())
+    return folder / "augment.svg"
+
+
+def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None) -> None:
     final, seconds = summary["final"], summary["final"]["cpu_seconds"]
     table = Table("epoch", "backwards", "kept", "train loss", "test error", box=None, header_style="bold")
     epochs = summary["epochs"]
@@ -173,6 +187,22 @@ def _print_run(summary: dict[str, Any], folder: Path) -> None:
         highlight=False,
         markup=False,
     )
+    if "augment" in final:
+        views = final["augment"]
+        aside = f", {views['quarantined']:,} examples in quarantine" if views["quarantined"] else ""
+        told = f"augmented in the last epoch: {views['share']:.0%} of the views{aside}"
+        out.print(told + (f"; what was chosen: {chosen}" if chosen else ""), highlight=False, markup=False)
+    _print_skipped(summary["data"]["skipped"])
+
+
+def _print_skipped(skipped: list[dict[str, Any]]) -> None:
+    """Name the images that were left out, the first of many."""
+    if not skipped:
+        return
+    for one in skipped[:_NAMED]:
+        err.print(f"left out of the {one['split']} split: {one['reason']}", highlight=False, markup=False)
+    more = f", {len(skipped) - _NAMED} of them not listed here" if len(skipped) > _NAMED else ""
+    err.print(f"{len(skipped)} images could not be used{more}: see summary.json", highlight=False, markup=False)
 
 
 def _print_comparison(record: dict[str, Any], report: Path, *, as_json: bool) -> None:

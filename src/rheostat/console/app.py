@@ -49,19 +49,30 @@ def make_app(node: LiveNode, *, token: str | None, host: str = "127.0.0.1") -> F
         token: What every request must carry; None = nothing.
         host: Where the server is bound: requests for another host are refused.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their pages load scripts from elsewhere
-    app.state.closing = threading.Event()
-    app.add_middleware(Guard, token=token, host=host)
-    _answer_errors(app)
+    app = guarded_app("node", token=token, host=host)
     _show(app, node)
     _list_events(app, node)
     _change(app, node)
     return app
 
 
-def _show(app: FastAPI, node: LiveNode) -> None:
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+def guarded_app(noun: str, *, token: str | None, host: str) -> FastAPI:
+    """Make an application that has no pages yet: the guard around it, its errors as one line, and what pages share.
 
+    Args:
+        noun: What answers, for messages.
+        token: What every request must carry; None = nothing.
+        host: Where the server is bound.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their pages load scripts from elsewhere
+    app.state.closing = threading.Event()
+    app.add_middleware(Guard, token=token, host=host)
+    _answer_errors(app, noun)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    return app
+
+
+def _show(app: FastAPI, node: LiveNode) -> None:
     @app.get("/")
     def page() -> Response:
         return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})
@@ -143,18 +154,21 @@ def _change(app: FastAPI, node: LiveNode) -> None:
         return JSONResponse({"budget": asked.budget})
 
 
-def _answer_errors(app: FastAPI) -> None:
-    def answer(kind: type[Exception], told: Callable[[Any], tuple[int, str]]) -> None:
-        def handler(_: Request, error: Exception) -> Response:
-            status, line = told(error)
-            return JSONResponse({"error": " ".join(line.split())}, status)
+def _answer_errors(app: FastAPI, noun: str) -> None:
+    answer_error(app, RheostatError, lambda error: (400, str(error)))
+    answer_error(app, AnyHTTPException, lambda error: (error.status_code, error.detail))
+    answer_error(app, RequestValidationError, lambda error: (422, _misunderstood(error)))
+    answer_error(app, Exception, lambda _: (500, f"the {noun} could not answer: its log says why"))  # written there
 
-        app.add_exception_handler(kind, handler)
 
-    answer(RheostatError, lambda error: (400, str(error)))
-    answer(AnyHTTPException, lambda error: (error.status_code, error.detail))
-    answer(RequestValidationError, lambda error: (422, _misunderstood(error)))
-    answer(Exception, lambda _: (500, "the node could not answer: its log says why"))  # where the server writes it
+def answer_error(app: FastAPI, kind: type[Exception], told: Callable[[Any], tuple[int, str]]) -> None:
+    """Answer an error of a kind with the status and the one line that `told` makes of it."""
+
+    def handler(_: Request, error: Exception) -> Response:
+        status, line = told(error)
+        return JSONResponse({"error": " ".join(line.split())}, status)
+
+    app.add_exception_handler(kind, handler)
 
 
 def _misunderstood(error: RequestValidationError) -> str:

@@ -1,11 +1,12 @@
-"""The console's server: in a thread of its own, beside the node that it shows."""
+"""The console's server: in a thread of its own, beside what it shows."""
 
 from __future__ import annotations
 
 import socket
 import threading
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rheostat.console.app import make_app
 from rheostat.console.guard import is_everywhere, token_for
@@ -17,8 +18,19 @@ try:
 except ImportError:
     raise MissingExtraError("uvicorn is missing: pip install 'rheostat[console]'") from None
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 _LAST_PORT = 65535
 _PATIENCE_S = 2  # for answers on their way when the server stops; then their connections are cut
+
+
+class MakeApp(Protocol):
+    """Makes the application that is served, guarded by `token` and bound to `host` (see `guarded_app`)."""
+
+    def __call__(self, *, token: str | None, host: str) -> FastAPI:
+        """Make it."""
+        ...
 
 
 class Server:
@@ -30,11 +42,11 @@ class Server:
         address: ``http://host:port``, without a slash at its end.
     """
 
-    def __init__(self, node: LiveNode, bound: socket.socket, *, host: str, token: str | None) -> None:
+    def __init__(self, make: MakeApp, bound: socket.socket, *, host: str, token: str | None) -> None:
         self.host, self.port, self.token = host, int(bound.getsockname()[1]), token
         shown = socket.gethostname() if is_everywhere(host) else host
         self.address = f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
-        self._app = make_app(node, token=token, host=host)
+        self._app = make(token=token, host=host)
         config = uvicorn.Config(
             self._app,
             http="h11",
@@ -81,6 +93,11 @@ def serve(node: LiveNode, host: str = "127.0.0.1", port: int = 8400, token: str 
     Raises:
         SettingsError: The host or port cannot be bound, or the token is too weak.
     """
+    return listen(partial(make_app, node), host, port, token)
+
+
+def listen(make: MakeApp, host: str, port: int, token: str | None) -> Server:
+    """Serve an application from a thread; the arguments after it, and the errors, are those of `serve`."""
     token = token_for(host, token)
     if not 0 <= port <= _LAST_PORT:
         raise SettingsError(f"the console's port is {port}: must be 0 to {_LAST_PORT}, 0 for any that is free")
@@ -90,4 +107,4 @@ def serve(node: LiveNode, host: str = "127.0.0.1", port: int = 8400, token: str 
     except OSError as error:
         told = f"the console cannot listen on {host} port {port}: {error.strerror}; choose another port or host"
         raise SettingsError(told) from None
-    return Server(node, bound, host=host, token=token)
+    return Server(make, bound, host=host, token=token)

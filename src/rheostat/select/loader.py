@@ -93,6 +93,8 @@ class SelectiveLoader:
         phases: When selection is on, and what becomes of examples that wait.
         seed: Seed of the generator that draws.
         log: Remembers scores and uses per example, if given.
+        plain_views: Whether the loader's views are un-augmented, so that the forward that scores them is also a look of
+            the `log` at them (`ExampleLog.observe`). What is not scored is not looked at.
 
     Raises:
         SettingsError: `batch_size` is below 1, or `policy` is not a policy.
@@ -116,6 +118,7 @@ class SelectiveLoader:
         phases: Phases = Phases(),  # noqa: B008 - frozen
         seed: int = 0,
         log: ExampleLog | None = None,
+        plain_views: bool = False,
     ) -> None:
         if batch_size < 1:
             raise SettingsError(f"batch_size is {batch_size}: a training batch needs at least 1 example; 128 is usual")
@@ -130,6 +133,7 @@ class SelectiveLoader:
         self.scoring = scoring
         self.phases = phases
         self.log = log
+        self.plain_views = plain_views
         self.epoch = 0
         self._remainder = phases.remainder or ("flush" if policy.keeps_all else "carry")
         self._stream = IndexedStream(loader)
@@ -285,6 +289,8 @@ class SelectiveLoader:
             positions = _kept_positions(draw < probability, index, probability, scored)
             if self.log is not None and scored is not None:
                 self.log.record_scores(index, score, self.epoch)
+                if self.plain_views:
+                    self.log.observe(index, scored.logits, scored.targets, self.epoch)
             columns = batches.take(columns, positions)
             index, score = index.index_select(0, positions), score.index_select(0, positions)
 
@@ -327,9 +333,10 @@ def _raise_for_first(index: Tensor, probability: Tensor, scored: Scored | None, 
     at = int(wrong.int().argmax())
     example = int(index[at])
     if scored is not None and scored.bad_target[at]:
+        classes = scored.logits.shape[1]
         raise DataError(
-            f"the label of example {example} is {int(scored.targets[at])} and the model has {scored.classes} outputs: "
-            f"labels must lie in [0, {scored.classes - 1}]; correct the label or build the model with more outputs"
+            f"the label of example {example} is {int(scored.targets[at])} and the model has {classes} outputs: "
+            f"labels must lie in [0, {classes - 1}]; correct the label or build the model with more outputs"
         )
     if scored is not None and scored.bad_score[at]:
         raise ScoreError(

@@ -72,15 +72,15 @@ class Scored(NamedTuple):
 
     Attributes:
         score: `[B]` float32.
-        targets: What the batch gave, for the message of an error.
-        classes: Width C of the logits.
+        logits: `[B, C]`, what they were computed from.
+        targets: What the batch gave.
         bad_target: `[B]` bool, a class index outside [0, C).
         bad_score: `[B]` bool, NaN or infinite.
     """
 
     score: Tensor
+    logits: Tensor
     targets: Tensor
-    classes: int
     bad_target: Tensor
     bad_score: Tensor
 
@@ -127,7 +127,7 @@ class Scorer:
         score = score.detach().float()
         bad_target = targets != within if targets.ndim == 1 else torch.zeros_like(score, dtype=torch.bool)
         # NaN and infinity are the numbers that do not vanish when multiplied by 0; half the work of isfinite()
-        return Scored(score, targets, logits.shape[1], bad_target, score * 0 != 0)
+        return Scored(score, logits, targets, bad_target, score * 0 != 0)
 
     @contextmanager
     def _model_left_as_it_was(self) -> Iterator[None]:

@@ -98,11 +98,48 @@ def entropy(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"] | None
     return -(log_probabilities.exp() * log_probabilities.clamp(min=-1e30)).sum(dim=1)
 
 
+def max_softmax(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"] | None = None) -> Float[Tensor, " b"]:
+    """1 minus the largest probability of the softmax; looks at no label.
+
+    Args:
+        logits: `[B, C]`, before the softmax.
+        targets: Not looked at; taken so that every score is called alike.
+
+    Returns:
+        `[B]` in [0, 1 - 1/C]; 0 = certain, 1 - 1/C = a uniform softmax.
+
+    Source:
+        Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural
+        Networks", arXiv:1610.02136, section 2; 1 minus their score, so that higher = harder.
+    """
+    del targets
+    return 1 - logits.float().softmax(dim=1).amax(dim=1)
+
+
+def energy(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"] | None = None) -> Float[Tensor, " b"]:
+    """Free energy of the logits at temperature 1, -logsumexp; looks at no label.
+
+    Args:
+        logits: `[B, C]`, before the softmax. A constant added to a row, which leaves the softmax as it is, moves it.
+        targets: Not looked at; taken so that every score is called alike.
+
+    Returns:
+        `[B]` in (-inf, inf); higher = less like what the network was trained on.
+
+    Source:
+        Liu et al., "Energy-based Out-of-distribution Detection", arXiv:2010.03759, equation 4.
+    """
+    del targets
+    return -logits.float().logsumexp(dim=1)
+
+
 SCORES: dict[str, Score] = {
     "euclidean": euclidean,
     "cross-entropy": cross_entropy,
     "negative-margin": negative_margin,
     "entropy": entropy,
+    "max-softmax": max_softmax,
+    "energy": energy,
 }
 
 

@@ -67,6 +67,7 @@ class ImageData:
         note: What a reader of results must know, e.g. where the test split comes from; may be empty.
         skipped: Images that cannot be decoded, which are left out; streamed ones are found while they are read.
         removed: `[N]` bool, training examples that are left out; None = none.
+        reviewed: Training examples whose labels a person has decided on.
         files: The training images as they are in their files, where they come from files.
     """
 
@@ -81,6 +82,7 @@ class ImageData:
     note: str = ""
     skipped: list[Skipped] = field(default_factory=list)
     removed: Bool[Tensor, " n"] | None = None
+    reviewed: frozenset[int] = frozenset()
     files: Files | None = None
 
     def in_use(self, split: Literal["train", "test"]) -> Int[Tensor, " m"]:
@@ -112,7 +114,7 @@ class ImageData:
                     digest.update(self.files.content(at))
             return digest.hexdigest()
         for _, images in self.train.batches(order, _FINGERPRINTED):
-            digest.update(images.cpu().contiguous().numpy().tobytes())
+            digest.update(images.cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 

@@ -12,21 +12,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rheostat.augment import View
 from rheostat.errors import DivergedError, StateError
 from rheostat.records import environment
-from rheostat.select import Phases, SelectiveLoader, Stats
+from rheostat.select import Kept, Phases, SelectiveLoader, Stats
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog, Meters
+from rheostat.training.augmenting import HELD_OUT_EVERY, build_augment, held_out
 from rheostat.training.checkpoint import RunFolder
 from rheostat.training.evaluation import evaluate
 from rheostat.training.loader import ImageLoader
@@ -119,11 +122,20 @@ class _Run:
         model = plan.build()
         self.model, self.optimizer = accelerator.prepare(model, _optimizer(settings, model))
         self.best: _Best | None = None
+        self.log = ExampleLog(len(data.train.labels), accelerator.device)
+        self.augment = build_augment(settings, data, self.log)
+        # what is decided per example comes after selection, which then scores and logs the plain views
+        always = () if self.augment is not None else settings.augmentations
+        self.plain = not always
+        among, reserve = data.in_use("train"), held_out(settings, data)
+        self.reserve: ImageLoader | None = None
+        if reserve is not None:
+            among = among[~torch.isin(among, reserve)]
+            self.reserve = ImageLoader(data.train, data, _TEST_BATCH, shuffle=False, among=reserve)
         self.candidates = ImageLoader(
-            data.train, data, settings.batch_size, augmentations=settings.augmentations, seed=settings.seed
+            data.train, data, settings.batch_size, augmentations=always, seed=settings.seed, among=among
         )
-        self.test = ImageLoader(data.test, data, _TEST_BATCH, shuffle=False)
-        self.log = ExampleLog(len(self.candidates), accelerator.device)
+        self.test = ImageLoader(data.test, data, _TEST_BATCH, shuffle=False, among=data.in_use("test"))
         self.loader = SelectiveLoader(
             self.candidates,
             self.model,
@@ -133,6 +145,7 @@ class _Run:
             phases=Phases(warmup=settings.warmup),
             seed=settings.seed,
             log=self.log,
+            plain_views=self.plain,
         )
         self.totals = self._new_totals()
         self.saved_at = time.monotonic()
@@ -171,18 +184,37 @@ class _Run:
     def _epoch(self, progress: Progress) -> None:
         settings, accelerator = self.plan.settings, self.plan.accelerator
         self.model.train()
-        for images, labels in self.loader:
+        if self.augment is not None:
+            self.augment.begin_epoch(len(self.records))
+        for (images, labels), kept in self.loader.with_kept():
             self._set_lr(len(labels))
             self.optimizer.zero_grad()
-            logits = self.model(images)
-            loss = F.cross_entropy(logits, labels)
+            view = None if self.augment is None else self.augment(kept.index, images)
+            logits = self.model(images if view is None else view.images)
+            loss = self._loss(logits, labels, kept)
             accelerator.backward(loss)
             self.optimizer.step()
             self.totals.add(loss, logits, labels)
+            self._look(kept, view, logits, labels)
             progress(self._done(), self._line())
             if self._backwards_are_spent():
                 break
             self._save_after(60 * settings.checkpoint_minutes)
+
+    def _loss(self, logits: Tensor, labels: Tensor, kept: Kept) -> Tensor:
+        if self.augment is None or self.plan.settings.quarantine_weight == 1:
+            return F.cross_entropy(logits, labels)
+        return (F.cross_entropy(logits, labels, reduction="none") * self.augment.weights(kept.index)).mean()
+
+    def _look(self, kept: Kept, view: View | None, logits: Tensor, labels: Tensor) -> None:
+        """Tell the log what the step has shown of plain views, and a kind that learns what the others were worth."""
+        unscored = kept.score.isnan()  # one that was scored has been looked at then
+        if self.augment is not None and view is not None:
+            self.augment.observe(view, logits, labels, looks=unscored)
+            if self.reserve is not None and self.loader.stats.batches % HELD_OUT_EVERY == 0:
+                self.augment.held_out(evaluate(self.model, self.reserve).loss)
+        elif self.plain:
+            self.log.observe(kept.index, logits, labels, len(self.records), plain=unscored)
 
     def _record(self) -> dict[str, Any]:
         """Evaluate, and sum up the run so far and this epoch."""
@@ -191,6 +223,7 @@ class _Run:
         with self.meters.timing("evaluation"):
             tested = evaluate(self.model, self.test)
         offered = stats.candidates - totals.started["candidates"]
+        augmented = {} if self.augment is None else {"augment": self.augment.record()}
         return {
             "epoch": len(self.records) + 1,
             "candidates": stats.candidates,
@@ -205,6 +238,7 @@ class _Run:
             "test_loss": tested.loss,
             "test_error": tested.error,
             "lr": self.optimizer.param_groups[0]["lr"],
+            **augmented,
         }
 
     def _remember_best(self) -> None:
@@ -225,7 +259,19 @@ class _Run:
             "image_size": data.image_size,
             "mean": list(data.mean),
             "std": list(data.std),
+            "fingerprint": data.fingerprint,
+            "labels": hashlib.sha256(data.train.labels.cpu().numpy().tobytes()).hexdigest(),
+            "skipped": [asdict(skipped) for skipped in data.skipped],
         }
+
+    def _must_be_as_they_were(self, data: dict[str, Any]) -> None:
+        now = self._of_the_data()
+        for name, what in (("fingerprint", "training images"), ("labels", "training labels")):
+            if data.get(name, now[name]) != now[name]:  # checkpoints of earlier versions have neither
+                raise StateError(
+                    f"the {what} are not those that the run was started with: resume with the same data and decisions, "
+                    "or start a new run"
+                )
 
     def _raise_if_diverged(self) -> None:
         """Stop before a checkpoint or a record of numbers that are not finite."""
@@ -293,6 +339,7 @@ class _Run:
             return
         self._raise_if_diverged()
         totals, scaler = self.totals, self.plan.accelerator.scaler
+        augment = None if self.augment is None else self.augment.state_dict()
         cuda = torch.cuda.get_rng_state_all() if self.plan.accelerator.device.type == "cuda" else []
         self.folder.save(
             {
@@ -302,7 +349,8 @@ class _Run:
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "loader": self.loader.state_dict(),
-                "log": self.log.state_dict(),
+                "log": self.log.state_dict() if augment is None else augment["log"],  # stored once
+                "augment": augment,
                 "meters": self.meters.state_dict(),
                 "totals": [totals.loss, totals.wrong, totals.examples, totals.started],
                 "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -314,6 +362,9 @@ class _Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         accelerator = self.plan.accelerator
         self.log.load_state_dict(state["log"])  # first: it notices data of another size
+        self._must_be_as_they_were(state["data"])
+        if self.augment is not None:
+            self.augment.load_state_dict(state["augment"])
         try:
             accelerator.unwrap_model(self.model).load_state_dict(state["model"])
         except RuntimeError as error:
@@ -357,5 +408,8 @@ def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
     """Nested numbers as ``seconds/scoring``, the form that trackers take."""
     flat: dict[str, float] = {}
     for name, value in record.items():
-        flat |= _flat(value, f"{prefix}{name}/") if isinstance(value, dict) else {prefix + name: value}
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}/")
+        elif value is not None:
+            flat[prefix + name] = value
     return flat

@@ -16,9 +16,9 @@ from rheostat.select import Policy, Scoring, build_policy
 from rheostat.settings import TrainSettings
 from rheostat.signals import score_named
 from rheostat.training.data import ImageData
+from rheostat.training.labels import data_of
 from rheostat.training.loader import must_be_pixels
 from rheostat.training.models import build_model
-from rheostat.training.reading import load_data
 
 Build = Callable[[], nn.Module]
 """A fresh model, images or features -> logits; what is random in it comes from torch's global generator."""
@@ -55,7 +55,8 @@ def prepare(
     Args:
         settings: What to run.
         folder: The run folder; None keeps nothing on disk, and tells no tracker.
-        data: The data, if they are loaded already (several runs on the same data), or are features and no images.
+        data: The data, if they are loaded already (several runs on the same data), or are features and no images; the
+            settings' `data` and `labels` are mere names then.
         model: Builds the model; None = by the name in the settings, which is a mere name otherwise. Parameters that
             require no gradient are left as they are.
 
@@ -72,14 +73,7 @@ def prepare(
     accelerator = _accelerator(settings, folder)
     if data is None:
         with accelerator.main_process_first():
-            data = load_data(
-                settings.data,
-                device=accelerator.device,
-                label_column=settings.label_column,
-                image_size=settings.image_size,
-                memory_limit=settings.memory_limit,
-                workers=settings.workers,
-            )
+            data = data_of(settings, accelerator.device)
     build = model or _by_name(settings, data)
     with torch.random.fork_rng(devices=cuda_devices(accelerator)):
         _check_takes(build().to(accelerator.device), settings, data)
@@ -99,7 +93,7 @@ def _by_name(settings: TrainSettings, data: ImageData) -> Build:
 def _check_takes(model: nn.Module, settings: TrainSettings, data: ImageData) -> None:
     """Send one image through the model, so that a wrong size is known before anything runs."""
     _, pixels = next(data.train.batches(torch.arange(1), 1))
-    must_be_pixels(pixels, settings.augmentations)
+    must_be_pixels(pixels, settings.augment_names)
     try:
         with torch.no_grad():
             model.eval()(torch.zeros_like(pixels, dtype=torch.float32))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
 Transform = Callable[[Tensor, torch.Generator], Tensor]
@@ -34,9 +34,12 @@ def random_flip(images: Shaped[Tensor, "b c h w"], generator: torch.Generator) -
 
 
 def cutout(
-    images: Float[Tensor, "b c h w"], generator: torch.Generator, share: float = 0.5
-) -> Float[Tensor, "b c h w"]:
-    """Set a square of each image to 0, the mean of normalised images.
+    images: Shaped[Tensor, "b c h w"],
+    generator: torch.Generator,
+    share: float = 0.5,
+    fill: Sequence[float] = (0.0,),
+) -> Shaped[Tensor, "b c h w"]:
+    """Set a square of each image to `fill`, one number or one per channel; 0 is the mean of normalised images.
 
     The centre falls anywhere, so the square may hang over the edge; its side is `share` of the shorter side, in (0, 1]
     (DeVries and Taylor, arXiv:1708.04552, section 3.1: 16 of 32 pixels on CIFAR-10).
@@ -50,7 +53,10 @@ def cutout(
     rows = (row >= y) & (row < y + side)
     columns = (column >= x) & (column < x + side)
     hole = rows[:, None, :, None] & columns[:, None, None, :]
-    return images.masked_fill(hole, 0)
+    if len(set(fill)) == 1:
+        return images.masked_fill(hole, fill[0])
+    colour = torch.tensor(fill, device=device).to(images.dtype)[:, None, None]
+    return torch.where(hole, colour, images)
 
 
 ON_PIXELS: dict[str, Transform] = {"crop": random_crop, "flip": random_flip}

@@ -71,7 +71,7 @@ export function announce(line) {
 export async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(30000) });
   const body = await answer.json().catch(() => ({ error: `the node answered ${answer.status}` }));
-  if (!answer.ok) throw Object.assign(new Error(body.error ?? `the node answered ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(body.error ?? `the node answered ${answer.status}`), { status: answer.status, body });
   return body;
 }
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from rheostat.database import Database, take_lock
+from rheostat.database import Database, make_whole, take_lock
 from rheostat.errors import StateError
 from rheostat.share.node.events import Run
 from rheostat.share.node.outbox import Outbox
@@ -118,7 +118,7 @@ class Store:
         self._lock = take_lock(path)
         try:
             if not path.exists():
-                _make(path)
+                make_whole(path, lambda beside: _up_to_date(beside, path))
             self._database = _up_to_date(path, path)
         except BaseException:
             os.close(self._lock)
@@ -270,15 +270,6 @@ def _of_run(run: Run) -> dict[str, Any]:
         "peak_slot": peak.slot,
         "hits": run.hits,
     }
-
-
-def _make(path: Path) -> None:
-    """Put an empty store at `path` in one step, so that no reader ever meets a file without its tables."""
-    beside = path.with_name(f"{path.name}.new")
-    for left in (beside, *(beside.with_name(f"{beside.name}{end}") for end in ("-wal", "-shm"))):
-        left.unlink(missing_ok=True)  # of a process that died here
-    _up_to_date(beside, path).close()  # the last one to close leaves a single file
-    beside.replace(path)
 
 
 def _up_to_date(file: Path, path: Path) -> Database:

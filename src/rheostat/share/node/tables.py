@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from rheostat.errors import StateError
+from rheostat import database
 
 MIGRATIONS = (
     """
@@ -39,16 +39,9 @@ MIGRATIONS = (
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the tables to the present version, one version at a time, each whole or not at all.
+    """Bring the tables to the present version.
 
     Raises:
         StateError: The file is of a later version than this program knows.
     """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StateError(
-            f"store {path} is of version {version}, and this Rheostat knows {len(MIGRATIONS)}: use a later Rheostat, "
-            f"or another store"
-        )
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+    database.migrate(connection, path, MIGRATIONS)

@@ -1,0 +1,255 @@
+"""How often to augment, and with what? The rates and the kinds side by side, at equal numbers of augmented views.
+
+A cell is one training run by the project's own loop, with a share of the labels made wrong; what counts is the error of
+its last epoch on test images with true labels, so no epoch is chosen by looking at them.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from reproductions.running import Cell, Figure, Row
+from reproductions.selective_augment import data
+from reproductions.selective_augment.mislabels import DATA
+from rheostat.settings import TrainSettings
+from rheostat.training import ImageData, load_data, prepare, train
+from rheostat.training.data import ResidentImages
+
+RATES: dict[str, dict[str, Any]] = {
+    "never": {"rate": "never"},
+    "uniform": {"rate": "uniform"},
+    "hard first": {"rate": "rank", "rate_gamma": 1.0},
+    "easy first": {"rate": "rank", "rate_gamma": -1.0},
+    "threshold": {"rate": "threshold"},
+    "top-k": {"rate": "top-k"},
+}
+"""How often, by name: the settings of each. All but `never` augment half of all views."""
+
+KINDS: dict[str, dict[str, Any]] = {
+    "base alone": {"augment": "", "rate": "uniform"},
+    "TrivialAugment": {"augment": "trivial", "rate": "uniform"},
+    "RandAugment": {"augment": "rand", "rate": "uniform"},
+    "AutoAugment": {"augment": "autoaugment", "rate": "uniform"},
+    "bandit, band": {"augment": "bandit", "rate": "uniform"},
+    "bandit, held-out": {"augment": "bandit", "rate": "uniform", "reward": "held-out"},
+    "random search": {"augment": "random-search", "rate": "uniform"},
+    "evolution": {"augment": "evolution", "rate": "uniform"},
+}
+"""What kind, by name, on top of the base of the protocol."""
+
+QUARANTINE = 0.2
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What all cells of a study on some data have in common.
+
+    Attributes:
+        data: Folder of the data set.
+        train, test: How many of its images are used, a fixed sample.
+        side: Pixels that they are reduced to.
+        base: Augmentations that every augmented view gets.
+        settings: Of every run.
+    """
+
+    data: str
+    train: int
+    test: int
+    side: int
+    base: str
+    settings: dict[str, Any]
+
+
+_SGD = {"momentum": 0.9, "schedule": "cosine", "policy": "uniform", "track": "none"}
+PROTOCOLS = {
+    "mnist": Protocol(
+        "mnist",
+        2000,
+        2000,
+        28,
+        "crop",
+        {"model": "lenet", "epochs": 24, "batch_size": 64, "lr": 0.02, "device": "cpu", **_SGD},
+    ),
+    "cifar10": Protocol(
+        "cifar10",
+        5000,
+        2000,
+        16,
+        "crop,flip",
+        {"model": "small-cnn", "epochs": 24, "batch_size": 64, "lr": 0.05, "device": "cpu", **_SGD},
+    ),
+    "cifar10, whole": Protocol(
+        "cifar10",
+        50_000,
+        10_000,
+        32,
+        "crop,flip",
+        {"model": "resnet18", "epochs": 30, "batch_size": 128, "lr": 0.1, **_SGD},
+    ),
+}
+"""By name: two that two cores can carry, of so few images that they are learned by heart, and one for a GPU."""
+
+
+@functools.cache
+def sample(protocol: str) -> ImageData:
+    """The images of a protocol, with their true labels."""
+    asked = PROTOCOLS[protocol]
+    whole = load_data(str(DATA / asked.data))
+    rng = np.random.default_rng(0)
+    splits = []
+    for split, number in ((whole.train, asked.train), (whole.test, asked.test)):
+        assert isinstance(split, ResidentImages)
+        rows = torch.from_numpy(np.sort(rng.permutation(len(split.labels))[:number]))
+        images = split.images[rows]
+        if images.shape[-1] != asked.side:
+            images = F.interpolate(images.float(), (asked.side, asked.side), mode="area").round().to(torch.uint8)
+        splits.append(ResidentImages(images, split.labels[rows]))
+    return replace(whole, train=splits[0], test=splits[1], image_size=asked.side, files=None)
+
+
+def small_cnn() -> nn.Module:
+    """Three convolutions of 16, 32 and 64 channels, each normalised; 24,000 parameters."""
+
+    def block(before: int, after: int) -> list[nn.Module]:
+        return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+
+    return nn.Sequential(
+        *block(3, 16),
+        nn.MaxPool2d(2),
+        *block(16, 32),
+        nn.MaxPool2d(2),
+        *block(32, 64),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    )
+
+
+def noisy(clean: ImageData, rate: float, seed: int) -> ImageData:
+    """The same images with a share of the training labels made wrong, each other class equally likely."""
+    truth = clean.train.labels.cpu().numpy()
+    given = data.symmetric(truth, rate, classes=len(clean.classes), rng=np.random.default_rng([seed, 1]))
+    return clean.relabelled(torch.from_numpy(given), torch.zeros(len(given), dtype=torch.bool))
+
+
+def row(cell: Cell) -> Row:
+    """One run: the error and the loss of every epoch, and what was augmented."""
+    protocol = PROTOCOLS[cell["data"]]
+    if "kind" in cell:
+        chosen = KINDS[cell["kind"]] | {
+            "augment": ",".join(filter(None, (protocol.base, KINDS[cell["kind"]]["augment"])))
+        }
+    else:
+        chosen = {"augment": f"{protocol.base},trivial"} | RATES[cell["rate"]]
+        if cell["quarantine"]:
+            chosen |= {"quarantine": QUARANTINE, "quarantine_weight": cell["weight"]}
+    settings = TrainSettings.checked({"data": cell["data"], "seed": cell["seed"]} | protocol.settings | chosen)
+    plan = prepare(
+        settings,
+        None,
+        noisy(sample(cell["data"]), cell["noise"], cell["seed"]),
+        small_cnn if settings.model == "small-cnn" else None,
+    )
+    summary = train(plan)
+    augmented = [epoch["augment"] for epoch in summary["epochs"] if "augment" in epoch]
+    return {
+        "test_error": [epoch["test_error"] for epoch in summary["epochs"]],
+        "train_loss": [epoch["train_loss"] for epoch in summary["epochs"]],
+        "augmented_share": float(np.mean([one["share"] for one in augmented])),
+        "operations": [
+            {name: operation["count"] for name, operation in one["operations"].items()} for one in augmented
+        ],
+        "cpu_seconds": summary["final"]["cpu_seconds"],
+    }
+
+
+def rate_cells(seeds: int) -> list[Cell]:
+    """Every rate, with and without noise and quarantine."""
+    return [
+        {"data": name, "rate": rate, "noise": noise, "quarantine": quarantine, "weight": weight, "seed": seed}
+        for seed in range(seeds)
+        for name, noises in (("mnist", (0.0, 0.2, 0.4)), ("cifar10", (0.0, 0.2)))
+        for noise in noises
+        for rate in RATES
+        for quarantine, weight in ((False, 1.0), (True, 1.0), (True, 0.0))
+        if _is_judged(name, rate, quarantine=quarantine, weight=weight)
+    ]
+
+
+def _is_judged(name: str, rate: str, *, quarantine: bool, weight: float) -> bool:
+    if not quarantine:
+        return True
+    if name != "mnist" or (rate == "never" and weight):  # what is never augmented is kept from nothing
+        return False
+    return weight == 1 or rate in ("never", "uniform")
+
+
+def kind_cells(seeds: int) -> list[Cell]:
+    """Every kind, with and without noise."""
+    return [
+        {"data": name, "kind": kind, "noise": noise, "seed": seed}
+        for seed in range(seeds)
+        for name, noises in (("mnist", (0.0, 0.2)), ("cifar10", (0.0,)))
+        for noise in noises
+        for kind in KINDS
+    ]
+
+
+def gpu_cells(seeds: int) -> list[Cell]:
+    """The main rows of both on all of CIFAR-10."""
+    name = "cifar10, whole"
+    return [
+        cell
+        for seed in range(seeds)
+        for cell in (
+            *(
+                {"data": name, "rate": rate, "noise": noise, "quarantine": False, "weight": 1.0, "seed": seed}
+                for noise in (0.0, 0.2)
+                for rate in ("never", "uniform", "hard first", "easy first")
+            ),
+            *(
+                {"data": name, "kind": kind, "noise": 0.0, "seed": seed}
+                for kind in ("RandAugment", "bandit, band", "evolution")
+            ),
+        )
+    ]
+
+
+_SETTING = {
+    "protocols": {name: asdict(protocol) for name, protocol in PROTOCOLS.items()},
+    "quarantine": QUARANTINE,
+    "rates": RATES,
+    "kinds": KINDS,
+}
+
+HOW_OFTEN = Figure(
+    name="how-often",
+    what="error of the last epoch by how often, and which, examples are augmented",
+    claimed=(),
+    cells=rate_cells,
+    row=row,
+    setting=_SETTING,
+)
+WHAT_KIND = Figure(
+    name="what-kind",
+    what="error of the last epoch by what kind of augmentation is chosen, for half of all views",
+    claimed=(),
+    cells=kind_cells,
+    row=row,
+    setting=_SETTING,
+)
+GPU = Figure(
+    name="gpu",
+    what="the main rows of how often and what kind on all of CIFAR-10 with ResNet-18",
+    claimed=(),
+    cells=gpu_cells,
+    row=row,
+    setting=_SETTING,
+)
