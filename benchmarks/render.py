@@ -32,7 +32,18 @@ from rheostat.records import read_json, write_bytes
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 REPRODUCTIONS = ROOT / "reproductions"
-MEASURED_HERE = ("detection", "edge", "event-models", "frozen", "planning", "sharing", "soak")
+MEASURED_HERE = (
+    "augmenting",
+    "coverage",
+    "detection",
+    "edge",
+    "event-models",
+    "frozen",
+    "planning",
+    "sharing",
+    "soak",
+    "watching",
+)
 _ASKED = re.compile(
     r"(<!-- (?P<record>[\w/-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
 )

@@ -9,7 +9,10 @@ from jaxtyping import install_import_hook
 from tests import typechecker
 
 # a module of Rheostat that is imported before this line is not checked
-install_import_hook(["rheostat.signals", "rheostat.select", "rheostat.training"], f"{typechecker.__name__}.check")
+install_import_hook(
+    ["rheostat.signals", "rheostat.select", "rheostat.augment", "rheostat.training", "rheostat.review"],
+    f"{typechecker.__name__}.check",
+)
 
 torch.set_num_threads(1)
 
