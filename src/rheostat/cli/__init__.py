@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rheostat import __version__
-from rheostat.cli import package, plan, run, train
+from rheostat.cli import package, plan, review, run, train
 from rheostat.cli.terminal import WRONG_INPUT, err, out
 from rheostat.errors import RheostatError
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (train.commands, package.commands, plan.commands, run.commands):
+for commands in (train.commands, review.commands, package.commands, plan.commands, run.commands):
     app.add_typer(commands)
 
 
