@@ -288,7 +288,7 @@ def _told(run: SeenRun, rows: list[_Row], ranks: Float[Tensor, " n"], score: str
 
 def _medians(run: SeenRun, labels: Int[Tensor, " n"]) -> tuple[tuple[float | None, ...], ...]:
     history = run.log.history.float()
-    of_classes = (history[:, labels >= 0] for label in range(len(run.data.classes)))
+    of_classes = (history[:, labels == label] for label in range(len(run.data.classes)))
     return tuple(
         tuple(_plain(loss) for loss in losses.nanmedian(dim=1).values.tolist())
         if losses.shape[1]

@@ -70,12 +70,11 @@ class SeenRun:
         """
         store = Decisions(self.store, data=self.identity)
         try:
-            there = store.current()
             alike: dict[tuple[str, int | None, str], dict[int, int]] = defaultdict(dict)
             for index, one in self._decided_before().items():
-                if index not in there and one.given is not None:
+                if one.given is not None:
                     alike[one.decision, one.label, one.by or "before"][index] = one.given
-            for (decision, label, by), given in alike.items():
+            for (decision, label, by), given in alike.items():  # passes over what has a decision here
                 store.decide_many(given, decision, label=label, by=by)
         except BaseException:
             store.close()

@@ -21,7 +21,7 @@ export const onStage = () => now?.row ?? null;
 /** Number of the decision that the person saw when this example came up; null if there was none. */
 export const expected = () => now.expected;
 /** Whether the example can be judged: no other is on its way, and its picture is there, or never will be. */
-export const canBeJudged = () => now !== null;
+export const canBeJudged = () => now !== null && coming === 0 && (now.seen === "shown" || now.seen === "broken");
 const showReady = () => mark(byId("stage"), "data-ready", canBeJudged());
 
 /** Until `task` is done, the example on the stage is about to leave: a key would mean the one that comes. */
