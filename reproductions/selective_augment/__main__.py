@@ -62,9 +62,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "studies", nargs="*", metavar="STUDY", type=_study, help=f"any of {', '.join(STUDIES)}; default: all but {ON_GPU}"
-    )
+    known = f"any of {', '.join(STUDIES)}; default: all but {ON_GPU}"
+    parser.add_argument("studies", nargs="*", metavar="STUDY", type=_study, help=known)
     parser.add_argument("--quick", action="store_true", help="on made-up data that need no download, in seconds")
     parser.add_argument("--seeds", type=_at_least_one, default=mislabels.SEEDS, help="repetitions of every cell")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records (default: those in git)")

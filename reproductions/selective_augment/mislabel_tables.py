@@ -17,6 +17,7 @@ OURS = "disagreement"  # the score that `suspects` ranks by unless another is as
 BAR_SYMMETRIC, BAR_AGGREGATE = 0.95, 0.02
 _NEAR = 0.005  # differences of precision that are no difference
 _DATA = {"cifar10": "CIFAR-10", "mnist": "MNIST", "blobs": "made-up", "long": "CIFAR-10"}
+_EXAMPLES = {"cifar10": 50_000, "mnist": 60_000, "blobs": 1_200}
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9")
 
 Rows = list[dict[str, Any]]
@@ -70,15 +71,17 @@ def online(record: Record) -> str:
 def costs(record: Record) -> str:
     """Processor time of a run with its log, and of what comes on top of it."""
     header = ["data", "training, s", "of it the log, s", "cross-validation, s", "cleanlab, s", "detectors' pass, s"]
-    header += ["log on top of training", "cleanlab on top of training"]
+    header += ["log, us per look", "log on top of training", "cleanlab on top of training"]
     lines = []
-    for name, of_data in groupby(record["rows"], key=lambda row: row["cell"]["data"]):
+    for name, same_data in groupby(record["rows"], key=lambda row: row["cell"]["data"]):
+        of_data = list(same_data)
         seconds = [row["cpu_seconds"] for row in of_data]
         each = {what: median(cpu[what] for cpu in seconds) for what in seconds[0]}
+        looks = _EXAMPLES[name] * len(of_data[0]["online"][OURS]["precision"])
         log = median(cpu["log"] / (cpu["training"] - cpu["log"]) for cpu in seconds)
         more = median((cpu["cross_validation"] + cpu["cleanlab"]) / cpu["training"] for cpu in seconds)
         values = [f"{each[what]:.2f}" for what in ("training", "log", "cross_validation", "cleanlab", "pass")]
-        lines.append([_DATA[name], *values, f"{log:.1%}", f"{more:.0%}"])
+        lines.append([_DATA[name], *values, f"{1e6 * each['log'] / looks:.1f}", f"{log:.0%}", f"{more:.0%}"])
     return markdown(header, lines)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reproductions.selective_augment import mislabel_tables
+from reproductions.selective_augment import augmenting_tables, mislabel_tables
 from reproductions.selective_augment.mislabel_tables import Record
 
-_PIECES = {**mislabel_tables.PIECES}
+_PIECES = {**mislabel_tables.PIECES, **augmenting_tables.PIECES}
 
 
 def piece(record: Record, name: str) -> str:
@@ -17,4 +17,5 @@ def piece(record: Record, name: str) -> str:
 
 def plots_of(record: Record) -> Mapping[str, str]:
     """All plots of a record by name, each an SVG document."""
-    return mislabel_tables.plots_of(record)
+    room = augmenting_tables if record["figure"] in augmenting_tables.PIECES else mislabel_tables
+    return room.plots_of(record)

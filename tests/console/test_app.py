@@ -229,7 +229,7 @@ def test_every_answer_tells_the_browser_to_be_careful(client: httpx.Client, path
 
 def test_a_foreign_host_is_refused_before_anything_else(client: httpx.Client, node: FakeNode):
     answer = client.get("/api/status", headers={"host": "evil.example"})
-    assert (answer.status_code, "is not this node" in error_of(answer)) == (421, True)
+    assert (answer.status_code, "is not this console" in error_of(answer)) == (421, True)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1"])

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rheostat.augment.scores import SUSPECT_SCORES
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from reproductions.selective_augment import mislabels, runs
@@ -16,6 +15,7 @@ from reproductions.selective_augment.data import blobs, symmetric
 from reproductions.selective_augment.mislabels import FIGURE, LAST_LOOK, RECIPES
 from reproductions.selective_augment.rankings import by_cleanlab, by_detectors, standing
 from reproductions.selective_augment.runs import FOLDS, fit, logits_of, out_of_sample
+from rheostat.augment.scores import SUSPECT_SCORES
 from rheostat.signals import ExampleLog
 
 RECIPE = RECIPES["blobs"]

@@ -85,7 +85,7 @@ def test_the_tables(record: dict[str, Any]):
     assert pages.piece(record, "scores").splitlines()[3] == "| CIFAR-10 symmetric 20 % | **0.955** | 0.250 |"
     assert pages.piece(record, "online").splitlines()[3] == "| CIFAR-10 symmetric 20 % | 0.855 | 0.955 |"
     assert pages.piece(record, "costs").splitlines()[2] == (
-        "| CIFAR-10 | 5.00 | 1.00 | 19.00 | 1.00 | 0.50 | 25.0% | 400% |"
+        "| CIFAR-10 | 5.00 | 1.00 | 19.00 | 1.00 | 0.50 | 10.0 | 25% | 400% |"
     )
     assert "2 seeds" in pages.piece(record, "conditions")
     assert "cleanlab 1.2" in pages.piece(record, "conditions")

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from rheostat.augment.decision import (
     ConflictError,
@@ -97,7 +97,7 @@ class Decisions:
             self._database.close()
             raise
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Decisions:
         return self
 
     def __exit__(self, *_: object) -> None:

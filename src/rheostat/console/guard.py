@@ -2,7 +2,7 @@
 
 A page that somebody else serves must not reach the console through the browser of the person who runs it, so:
 
-- the Host header names this node, or the request is refused (a foreign name that was made to resolve to it does
+- the Host header names this console, or the request is refused (a foreign name that was made to resolve to it does
   not, which is known as DNS rebinding);
 - what changes something comes from the console's own page, or from no page at all;
 - with a token every request carries it, as ``Authorization: Bearer`` or in a cookie that only the console reads.
@@ -45,7 +45,7 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 _LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Rheostat</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <h1>This console needs its token</h1>
-<p>Open the address that the node showed when it started, or enter the token:</p>
+<p>Open the address that was shown when it started, or enter the token:</p>
 <form method="get" action="/"><label>Token <input name="token" type="password" required autocomplete="off"></label>
 <button>Open</button></form></html>"""
 
@@ -79,7 +79,7 @@ def token_for(host: str, token: str | None) -> str | None:
 def host_allowed(header: str, bound: str) -> bool:
     """Tell whether a Host header names a console bound to `bound`; its port does not count, a tunnel may change it.
 
-    Bound to all addresses, any address is this node's: only a name can be made to resolve to somewhere else.
+    Bound to all addresses, any address is this machine's: only a name can be made to resolve to somewhere else.
     """
     host = _name_in(header)
     if is_everywhere(bound) and (_is_address(host) or host == socket.gethostname().lower()):
@@ -127,7 +127,7 @@ class Guard:
         """The answer that the application is not asked for; None if it is."""
         host = request.headers.get("host", "")
         if not host_allowed(host, self._host):
-            return _error(421, f"host {host[:80]!r} is not this node: ask for localhost or {self._host}")
+            return _error(421, f"host {host[:80]!r} is not this console: ask for localhost or {self._host}")
         if self._token is not None and not self._carries_token(request.headers, request.cookies.get(_cookie(request))):
             return self._enter(request) if method == "GET" else _error(401, _NEEDS_TOKEN, _BEARER)
         if method not in _ASKING and not changes_allowed(request.headers):

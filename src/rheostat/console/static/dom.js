@@ -70,8 +70,8 @@ export function announce(line) {
 /** Ask the node; an error answers with the one line that it gave. */
 export async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(30000) });
-  const body = await answer.json().catch(() => ({ error: `the node answered ${answer.status}` }));
-  if (!answer.ok) throw Object.assign(new Error(body.error ?? `the node answered ${answer.status}`), { status: answer.status, body });
+  const body = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  if (!answer.ok) throw Object.assign(new Error(body.error ?? `the server answered ${answer.status}`), { status: answer.status, body });
   return body;
 }
 
