@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reproductions.running import Figure, produce
 from reproductions.selective_augment import augmenting, mislabels
+from reproductions.selective_augment.packed import pack
 from rheostat.errors import RheostatError
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,7 +20,13 @@ STUDIES: dict[str, tuple[Figure, ...]] = {
     "what-kind": (augmenting.WHAT_KIND,),
     ON_GPU: (augmenting.GPU,),
 }
-QUICK: dict[str, tuple[Figure, ...]] = {"mislabels": (mislabels.QUICK,)}
+QUICK: dict[str, tuple[Figure, ...]] = {
+    "mislabels": (mislabels.QUICK,),
+    "how-often": (augmenting.QUICK_RATES,),
+    "what-kind": (augmenting.QUICK_KINDS,),
+    ON_GPU: (augmenting.QUICK_RATES, augmenting.QUICK_KINDS),
+}
+PACK = "pack"
 _EXAMPLE = """\
 example: does it run here? One seed on made-up data, into a folder of your own
 
@@ -28,6 +35,11 @@ example: does it run here? One seed on made-up data, into a folder of your own
 The data are looked for beside the checkout, in ../shared/data. Features of the pretrained base are computed once (some
 twelve minutes on one core) and kept in runs/selective-augment. Records are kept cell by cell: after Ctrl-C the same
 command goes on where it was.
+
+on a machine with a GPU and without `datasets`: pack CIFAR-10 here, carry runs/packed there, and run
+
+  python -m reproductions.selective_augment pack
+  python -m reproductions.selective_augment gpu --out OUT
 """
 
 
@@ -35,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Produce the records asked for; return the exit code."""
     asked = _parser().parse_args(arguments)
     try:
+        if asked.studies == [PACK]:
+            pack(mislabels.DATA / "cifar10", mislabels.CHECKOUT / "runs" / "packed" / "cifar10.npz")
+            return 0
         studies = QUICK if asked.quick else STUDIES
         names = asked.studies or [name for name in studies if name != ON_GPU]
         for figure in [figure for name in names for figure in studies[name]]:
@@ -72,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _study(text: str) -> str:
-    if text not in STUDIES:
+    if text not in (*STUDIES, PACK):
         raise argparse.ArgumentTypeError(f"there is no study {text!r}: take one of {', '.join(STUDIES)}")
     return text
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from reproductions.running import Cell, Figure, Row
 from reproductions.selective_augment import data
-from reproductions.selective_augment.mislabels import DATA
+from reproductions.selective_augment.mislabels import CHECKOUT, DATA
+from reproductions.selective_augment.packed import unpack
 from rheostat.settings import TrainSettings
 from rheostat.training import ImageData, load_data, prepare, train
 from rheostat.training.data import ResidentImages
@@ -85,6 +86,14 @@ PROTOCOLS = {
         "crop,flip",
         {"model": "small-cnn", "epochs": 24, "batch_size": 64, "lr": 0.05, "device": "cpu", **_SGD},
     ),
+    "digits": Protocol(
+        "sklearn-digits",
+        200,
+        200,
+        16,
+        "crop",
+        {"model": "lenet", "epochs": 3, "batch_size": 64, "lr": 0.02, "device": "cpu", **_SGD},
+    ),
     "cifar10, whole": Protocol(
         "cifar10",
         50_000,
@@ -94,14 +103,17 @@ PROTOCOLS = {
         {"model": "resnet18", "epochs": 30, "batch_size": 128, "lr": 0.1, **_SGD},
     ),
 }
-"""By name: two that two cores can carry, of so few images that they are learned by heart, and one for a GPU."""
+"""By name: two that two cores can carry, of so few images that they are learned by heart; one to see that it runs; and
+one for a GPU."""
 
 
 @functools.cache
 def sample(protocol: str) -> ImageData:
     """The images of a protocol, with their true labels."""
     asked = PROTOCOLS[protocol]
-    whole = load_data(str(DATA / asked.data))
+    packed = CHECKOUT / "runs" / "packed" / f"{asked.data}.npz"
+    local = DATA / asked.data
+    whole = unpack(packed, asked.data) if packed.exists() else load_data(str(local) if local.exists() else asked.data)
     rng = np.random.default_rng(0)
     splits = []
     for split, number in ((whole.train, asked.train), (whole.test, asked.test)):
@@ -139,24 +151,24 @@ def noisy(clean: ImageData, rate: float, seed: int) -> ImageData:
     return clean.relabelled(torch.from_numpy(given), torch.zeros(len(given), dtype=torch.bool))
 
 
-def row(cell: Cell) -> Row:
-    """One run: the error and the loss of every epoch, and what was augmented."""
+def settings_of(cell: Cell) -> TrainSettings:
+    """The settings of the run of a cell."""
     protocol = PROTOCOLS[cell["data"]]
     if "kind" in cell:
-        chosen = KINDS[cell["kind"]] | {
-            "augment": ",".join(filter(None, (protocol.base, KINDS[cell["kind"]]["augment"])))
-        }
+        kind = KINDS[cell["kind"]]
+        chosen = kind | {"augment": ",".join(filter(None, (protocol.base, kind["augment"])))}
     else:
         chosen = {"augment": f"{protocol.base},trivial"} | RATES[cell["rate"]]
         if cell["quarantine"]:
             chosen |= {"quarantine": QUARANTINE, "quarantine_weight": cell["weight"]}
-    settings = TrainSettings.checked({"data": cell["data"], "seed": cell["seed"]} | protocol.settings | chosen)
-    plan = prepare(
-        settings,
-        None,
-        noisy(sample(cell["data"]), cell["noise"], cell["seed"]),
-        small_cnn if settings.model == "small-cnn" else None,
-    )
+    return TrainSettings.checked({"data": cell["data"], "seed": cell["seed"]} | protocol.settings | chosen)
+
+
+def row(cell: Cell) -> Row:
+    """One run: the error and the loss of every epoch, and what was augmented."""
+    settings = settings_of(cell)
+    given = noisy(sample(cell["data"]), cell["noise"], cell["seed"])
+    plan = prepare(settings, None, given, small_cnn if settings.model == "small-cnn" else None)
     summary = train(plan)
     augmented = [epoch["augment"] for epoch in summary["epochs"] if "augment" in epoch]
     return {
@@ -200,6 +212,25 @@ def kind_cells(seeds: int) -> list[Cell]:
         for noise in noises
         for kind in KINDS
     ]
+
+
+def quick_cells(seeds: int) -> list[Cell]:
+    """Some of both on digits, to see that it runs."""
+    common = {"data": "digits", "noise": 0.2}
+    return [
+        {**common, **what, "seed": seed}
+        for seed in range(seeds)
+        for what in (
+            {"rate": "uniform", "quarantine": True, "weight": 0.0},
+            {"rate": "hard first", "quarantine": False, "weight": 1.0},
+        )
+    ]
+
+
+def quick_kind_cells(seeds: int) -> list[Cell]:
+    """The same of kinds."""
+    kinds = ("TrivialAugment", "bandit, band", "bandit, held-out")
+    return [{"data": "digits", "noise": 0.2, "kind": kind, "seed": seed} for seed in range(seeds) for kind in kinds]
 
 
 def gpu_cells(seeds: int) -> list[Cell]:
@@ -253,3 +284,5 @@ GPU = Figure(
     row=row,
     setting=_SETTING,
 )
+QUICK_RATES = replace(HOW_OFTEN, name="how-often-quick", cells=quick_cells)
+QUICK_KINDS = replace(WHAT_KIND, name="what-kind-quick", cells=quick_kind_cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import sqrt
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -19,7 +19,12 @@ _T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 
 """Two-sided 95 % quantile of Student's t, by the number of values."""
 
 _REFERENCE = {"rate": "uniform", "kind": "TrivialAugment"}
-_DATA = {"mnist": "MNIST, LeNet", "cifar10": "CIFAR-10, small CNN", "cifar10, whole": "CIFAR-10, ResNet-18"}
+_DATA = {
+    "mnist": "MNIST, LeNet",
+    "cifar10": "CIFAR-10, small CNN",
+    "cifar10, whole": "CIFAR-10, ResNet-18",
+    "digits": "digits",
+}
 _COLOURS = ("#0072b2", "#d55e00", "#009e73")
 
 
@@ -117,8 +122,9 @@ def quarantine(record: Record) -> str:
     for setting, rows in settings.items():
         if not setting.quarantine:
             continue
-        without = settings[setting._replace(quarantine="")]
-        cells = [_change(apart(rows[name], without[name])) if name in rows else "" for name in names]
+        without = settings.get(setting._replace(quarantine=""), {})
+        both = [name for name in names if name in rows and name in without]
+        cells = [_change(apart(rows[name], without[name])) if name in both else "" for name in names]
         lines.append([str(setting), *cells])
     return markdown(["change of the error, points", *names], lines)
 
@@ -171,7 +177,7 @@ def times(record: Record) -> str:
             )
     return markdown(
         ["processor time of training", *ratios],
-        [[f"over {reference}'s", *(f"{sorted(values)[len(values) // 2]:.2f}" for values in ratios.values() if values)]],
+        [[f"over {reference}'s", *(f"{median(values):.2f}" if values else "" for values in ratios.values())]],
     )
 
 
@@ -192,8 +198,9 @@ def conditions(record: Record) -> str:
 def _protocol(asked: dict[str, Any]) -> str:
     settings = asked["settings"]
     return (
-        f"{asked['train']:,} training and {asked['test']:,} test images of {asked['side']} pixels, {settings['epochs']} "
-        f"epochs of SGD in batches of {settings['batch_size']}, learning rate {settings['lr']:g} falling along a cosine"
+        f"{asked['train']:,} training and {asked['test']:,} test images of {asked['side']} pixels, "
+        f"{settings['epochs']} epochs of SGD in batches of {settings['batch_size']}, learning rate {settings['lr']:g} "
+        "falling along a cosine"
     )
 
 
@@ -268,3 +275,4 @@ PIECES: dict[str, dict[str, Callable[[Record], str]]] = {
     "how-often": {**_COMMON, "quarantine": quarantine, "answers": answers},
     "what-kind": {**_COMMON, "answers": kind_answers},
 }
+PIECES["how-often-quick"], PIECES["what-kind-quick"] = PIECES["how-often"], PIECES["what-kind"]

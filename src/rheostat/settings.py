@@ -52,7 +52,9 @@ class TrainSettings(Settings):
 
     model: str = Field("lenet", description="lenet, resnet18, mobilenetv2, densenet, wideresnet, or a timm name")
     labels: str | None = Field(
-        None, description="decisions of a review (.db, .csv, .jsonl), or a table of index and label, to train with"
+        None,
+        description="what to train with instead: decisions of a review (.db, .csv, .jsonl) or a table of index and "
+        "label; several, joined by commas, are followed in turn",
     )
     augment: str = Field(
         "none",
@@ -85,7 +87,9 @@ class TrainSettings(Settings):
     beta: float | None = Field(None, description="percentile: selectivity, above 0")
     history: int | None = Field(None, description="percentile: number of recent scores to rank among")
     reference: str | None = Field(None, description="matched-random: the policy whose kept share is matched")
-    score: str = Field("euclidean", description="euclidean, cross-entropy, negative-margin, entropy, max-softmax or energy")
+    score: str = Field(
+        "euclidean", description="euclidean, cross-entropy, negative-margin, entropy, max-softmax or energy"
+    )
     warmup: int = Field(0, ge=0, description="epochs without selection at the start")
 
     epochs: int | None = Field(None, ge=1, description="epochs of candidates; 16 unless --max-backwards ends the run")

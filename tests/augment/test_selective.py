@@ -423,7 +423,7 @@ def test_the_record_of_an_epoch_counts_what_was_done() -> None:
 
 COMBINATIONS = {
     "bandit": lambda: SelectiveAugment(N, Bandit(memory=500), RankRate(0.5, 1.0), quarantine=Quarantine(0.1), seed=7),
-    "evolution": lambda: SelectiveAugment(N, Evolution(generation=40, contexts=2), TopK(0.4), seed=7),
+    "evolution": lambda: SelectiveAugment(N, Evolution(generation=40, contexts=2), TopK(0.4, settle=1), seed=7),
     "random-search": lambda: SelectiveAugment(
         N, RandomSearch(trials=3, examples=20), Uniform(0.5), reward=Band(-1.0, 3.0)
     ),
@@ -441,7 +441,7 @@ def loss_by_loss(augment: SelectiveAugment, model: nn.Module, start: int, stop: 
 
 
 @pytest.mark.parametrize("name", COMBINATIONS)
-@pytest.mark.parametrize("steps", [3, 15, 18], ids=["first epoch", "third epoch", "last batch of an epoch"])
+@pytest.mark.parametrize("steps", [15, 18], ids=["third epoch", "last batch of an epoch"])
 def test_an_interrupted_training_goes_on_as_the_uninterrupted_one(name: str, steps: int) -> None:
     build = COMBINATIONS[name]
     one, model, expected, state = build(), a_model(), [], {}
@@ -452,6 +452,7 @@ def test_an_interrupted_training_goes_on_as_the_uninterrupted_one(name: str, ste
 
     two, other_model = build(), a_model()
     two.load_state_dict(state["augment"])
+    assert str(two.state_dict()) == str(state["augment"])
     other_model.load_state_dict(state["model"])
     got = list(loss_by_loss(two, other_model, steps, 27))
     for (images, loss), (images_expected, loss_expected) in zip(got, expected[steps:], strict=True):

@@ -9,7 +9,7 @@ import torch
 
 from rheostat.augment.decision import DataIdentity
 from rheostat.augment.decisions import Decisions
-from rheostat.augment.suspects import suspects
+from rheostat.augment.suspicion import suspects
 from rheostat.errors import SettingsError, StateError
 from rheostat.review import SeenRun, make_suspects, read_suspects
 from rheostat.review.listing import FOLDER, _top_share, _why

@@ -84,6 +84,25 @@ def test_a_run_loads_the_decisions_that_its_settings_name(tmp_path: Path) -> Non
     assert 3 in data_of(digits.model_copy(update={"labels": str(store)}), decided=False).in_use("train").tolist()
 
 
+def test_files_of_labels_are_followed_in_turn(tmp_path: Path) -> None:
+    digits = settings(data="sklearn-digits", image_size=8)
+    data = data_of(digits)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"index,label\n3,{(int(data.train.labels[3]) + 1) % 10}\n")
+    tabled = with_decisions(data, table)
+    right = int(data.train.labels[3])
+    store = tmp_path / "decisions.db"
+    with Decisions(store, data=identity_of(tabled)) as kept:
+        kept.decide(3, "relabel", given=int(tabled.train.labels[3]), label=right, by="test", expected=None)
+        kept.decide(4, "remove", given=int(tabled.train.labels[4]), by="test", expected=None)
+    after = data_of(digits.model_copy(update={"labels": f"{table},{store}"}))
+    assert torch.equal(after.train.labels, data.train.labels)
+    assert after.reviewed == {3, 4}
+    assert 4 not in after.in_use("train").tolist()
+    with pytest.raises(DataError, match="row 3 was labelled"):
+        data_of(digits.model_copy(update={"labels": str(store)}))
+
+
 def test_removed_examples_are_not_trained_on_and_the_others_keep_their_row_of_the_log(tmp_path: Path) -> None:
     data = bars()
     after = with_decisions(data, decided(tmp_path / "d.db", data, (0, "remove", None), (70, "remove", None)))

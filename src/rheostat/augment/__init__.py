@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rheostat.augment.rewards import Band, HeldOutImprovement
     from rheostat.augment.sampling import Suspects
     from rheostat.augment.selective import Quarantine, SelectiveAugment, View
-    from rheostat.augment.suspects import quarantined, suspects
+    from rheostat.augment.suspicion import quarantined, suspects
 
 __all__ = [
     "Always",
@@ -103,7 +103,7 @@ __getattr__ = lazily(
         "build_kind": "kinds",
         "build_rate": "rates",
         "estimate": "estimates",
-        "quarantined": "suspects",
-        "suspects": "suspects",
+        "quarantined": "suspicion",
+        "suspects": "suspicion",
     },
 )

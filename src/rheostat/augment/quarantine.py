@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from rheostat.augment.scores import suspect_score_named
-from rheostat.augment.suspects import quarantined
+from rheostat.augment.suspicion import quarantined
 from rheostat.errors import SettingsError
 from rheostat.signals import ExampleLog
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from rheostat.cli.terminal import Json, err, out, progress_bar
+from rheostat.cli.terminal import Json, ended_by_signals, err, out, progress_bar
 from rheostat.errors import RheostatError, SettingsError, StateError
 
 if TYPE_CHECKING:
@@ -106,7 +104,7 @@ def review(
         return
     _print_decided(told)
     if decided:
-        _say(f"train with them: rheostat train --config {run / 'settings.json'} --labels {seen.store}")
+        _say(f"train with them: rheostat train --config {run / 'settings.json'} --labels {seen.labels_to_train_with}")
 
 
 def _listed(seen: SeenRun, budget: float | None) -> SuspectList:
@@ -147,22 +145,10 @@ def _serve(
     with (
         seen.open_store() as store,
         serve(Desk(seen, listed, store, beside), host=host, port=port, token=token) as served,
-        _ended_by_signals() as ended,
+        ended_by_signals(ended := threading.Event()),
     ):
         err.print(f"review page: {served.url} (Ctrl-C ends it)", highlight=False, markup=False)
         ended.wait()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    ended = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in numbers}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _export(run: Path, path: Path, *, as_json: bool) -> None:

@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rheostat.cli.flags import with_settings
 from rheostat.cli.packages import profiled
-from rheostat.cli.terminal import INTERRUPTED, Json, err, out
+from rheostat.cli.terminal import INTERRUPTED, Json, ended_by_signals, err, out
 from rheostat.errors import StateError
 from rheostat.settings import read_settings_file
 from rheostat.share.node.settings import NodeSettings
@@ -56,7 +55,7 @@ def run(
 
             served = opened.enter_context(serve(node, host=host, port=port, token=token))
             err.print(f"live page: {served.url}", highlight=False, markup=False)
-        with _ended_by_signals(stop) as signals:
+        with ended_by_signals(stop) as signals:
             node.run(stop)
         status = node.status()
     if as_json:
@@ -112,20 +111,3 @@ class _ToTerminal(logging.Handler):
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
         with suppress(OSError, SystemExit):  # a terminal that is gone must not end the node
             err.print(record.getMessage(), style=style, highlight=False, markup=False)
-
-
-@contextmanager
-def _ended_by_signals(stop: threading.Event) -> Iterator[list[int]]:
-    """Let Ctrl-C and a service manager's signal end a node in order; gives those that came."""
-    came: list[int] = []
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

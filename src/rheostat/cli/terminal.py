@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -41,3 +44,20 @@ def progress_bar(*, shown: bool) -> Iterator[Callable[[float, str], None]]:
     with Progress(*columns, console=err, transient=True, disable=not shown or not err.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share, line: bar.update(task, completed=share, description=line)
+
+
+@contextmanager
+def ended_by_signals(stop: threading.Event) -> Iterator[list[int]]:
+    """Let Ctrl-C and a service manager's signal set `stop`, so that what runs ends in order; gives those that came."""
+    came: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

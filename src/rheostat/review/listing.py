@@ -19,7 +19,7 @@ from rheostat.augment.decision import DataIdentity, Decision, check_identity, ve
 from rheostat.augment.estimates import Estimate, estimate
 from rheostat.augment.sampling import Suspects
 from rheostat.augment.scores import suspect_score_named
-from rheostat.augment.suspects import suspects
+from rheostat.augment.suspicion import suspects
 from rheostat.errors import StateError
 from rheostat.records import write_bytes
 from rheostat.review.run import SeenRun
@@ -118,7 +118,7 @@ class SuspectList:
 
     @cached_property
     def chosen(self) -> Suspects:
-        """What was chosen, as `rheostat.augment.suspects.suspects` gave it: without what had been decided before."""
+        """What was chosen, as `rheostat.augment.suspicion.suspects` gave it: without what had been decided before."""
         before = set(self.reviewed)
         told = [suspect for suspect in self.suspects if suspect.index not in before]
         return Suspects(

@@ -15,7 +15,7 @@ from rheostat.errors import StateError
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog
 from rheostat.training import ImageData, RunFolder
-from rheostat.training.labels import data_of, identity_of
+from rheostat.training.labels import data_of, identity_of, is_review, label_files
 
 STORE = "decisions.db"
 
@@ -81,11 +81,14 @@ class SeenRun:
             raise
         return store
 
+    @property
+    def labels_to_train_with(self) -> str:
+        """What `--labels` takes for a run that follows all decisions: mere tables of labels first, then the store."""
+        tables = [path for path in label_files(self.settings) if not _reviews(path)]
+        return ",".join(map(str, [*tables, self.store]))
+
     def _decided_before(self) -> dict[int, Decision]:
-        if self.settings.labels is None or not self.data.reviewed:
-            return {}
-        _, decisions = read_decisions(Path(self.settings.labels))
-        return {one.index: one for one in decisions if one.index in self.data.reviewed}
+        return {one.index: one for path in label_files(self.settings) for one in _reviews(path)}
 
 
 def open_run(folder: Path) -> SeenRun:
@@ -110,6 +113,11 @@ def open_run(folder: Path) -> SeenRun:
     told = state["data"]
     _must_be_the_same(folder, data, told)
     return SeenRun(folder, settings, log, data, tuple(told["mean"]), tuple(told["std"]))
+
+
+def _reviews(path: Path) -> list[Decision]:
+    """What a person decided, of what a file of labels says."""
+    return [one for one in read_decisions(path)[1] if is_review(one)]
 
 
 def _must_be_the_same(folder: Path, data: ImageData, told: dict[str, Any]) -> None:

@@ -94,9 +94,9 @@ class ImageData:
         return use.nonzero().flatten()
 
     def relabelled(self, labels: Int[Tensor, " n"], removed: Bool[Tensor, " n"]) -> ImageData:
-        """The same images with other training labels `[N]`, and without the `removed` `[N]`."""
+        """The same images with other training labels `[N]`, and without the `removed` `[N]`, or what was before."""
         train = RelabelledImages(self.train, labels.to(self.train.labels))
-        return replace(self, train=train, removed=removed)
+        return replace(self, train=train, removed=removed if self.removed is None else self.removed | removed)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from rheostat.augment.decision import DataIdentity, check_identity, labels_after
+from rheostat.augment.decision import DataIdentity, Decision, check_identity, labels_after
 from rheostat.augment.decisions import read_decisions
 from rheostat.settings import TrainSettings
 from rheostat.training.data import ImageData
@@ -36,10 +36,19 @@ def with_decisions(data: ImageData, path: Path) -> ImageData:
         check_identity(identity, identity_of(data), str(path))
     given = data.train.labels
     after, removed = labels_after(given.cpu().numpy(), decisions, classes=len(data.classes))
-    # a row that says what the label was is a review of it; a mere table of labels leaves all of them open to doubt
-    reviewed = frozenset(one.index for one in decisions if one.given is not None and one.decision != "skip")
+    reviewed = frozenset(one.index for one in decisions if is_review(one))
     decided = data.relabelled(torch.from_numpy(after), torch.from_numpy(removed))
-    return replace(decided, reviewed=reviewed)
+    return replace(decided, reviewed=data.reviewed | reviewed)
+
+
+def is_review(decision: Decision) -> bool:
+    """Whether somebody has looked at the example: a mere table, which does not say what the label was, leaves doubt."""
+    return decision.given is not None and decision.decision != "skip"
+
+
+def label_files(settings: TrainSettings) -> list[Path]:
+    """The files that `settings.labels` names, in the order in which they are followed."""
+    return [] if settings.labels is None else [Path(path) for path in settings.labels.split(",")]
 
 
 def data_of(settings: TrainSettings, device: torch.device | str = "cpu", *, decided: bool = True) -> ImageData:
@@ -62,4 +71,6 @@ def data_of(settings: TrainSettings, device: torch.device | str = "cpu", *, deci
         memory_limit=settings.memory_limit,
         workers=settings.workers,
     )
-    return with_decisions(data, Path(settings.labels)) if decided and settings.labels is not None else data
+    for path in label_files(settings) if decided else ():
+        data = with_decisions(data, path)
+    return data

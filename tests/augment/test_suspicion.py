@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rheostat.augment.sampling import Suspects
-from rheostat.augment.suspects import quarantined, suspects
+from rheostat.augment.suspicion import quarantined, suspects
 from rheostat.errors import DataError, SettingsError, StateError
 from rheostat.signals import ExampleLog
 
