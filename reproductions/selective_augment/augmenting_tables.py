@@ -216,14 +216,15 @@ def dots(record: Record) -> Figure:
         of_data = [setting for setting in settings if setting.data == data]
         for number, setting in enumerate(of_data):
             rows = settings[setting]
+            label = f"{setting.noise:.0%} wrong labels" if setting.noise else "clean"
+            axes.plot([], [], "o", color=_COLOURS[number], ms=6, label=label)
             for at, name in enumerate(names):
                 if name not in rows or reference not in rows or len(rows[name]) < 2:
                     continue
                 found = apart(rows[name], rows[reference])
                 y = at + 0.22 * (number - (len(of_data) - 1) / 2)
-                label = (f"{setting.noise:.0%} wrong labels" if setting.noise else "clean") if at == 0 else None
                 axes.plot([found.low, found.high], [y, y], color=_COLOURS[number], lw=2, alpha=0.5)
-                axes.plot(found.mean, y, "o", color=_COLOURS[number], ms=6, label=label)
+                axes.plot(found.mean, y, "o", color=_COLOURS[number], ms=6)
         dress(axes)
         axes.axvline(0, color=INK, lw=1)
         axes.set_yticks(range(len(names)), names)
