@@ -272,10 +272,7 @@ def _compared(settings: dict[Setting, dict[str, Rows]], asked: Sequence[tuple[st
         if not both:
             continue
         over_all = interval([value for values in both.values() for value in values])
-        if not over_all.clear:
-            verdict = "no clear difference"
-        else:
-            verdict = "worse" if over_all.mean > 0 else "better"
+        verdict = ("worse" if over_all.mean > 0 else "better") if over_all.clear else "no clear difference"
         each = "; ".join(f"{setting} {_change(interval(values))}" for setting, values in both.items())
         sentences.append(
             f"{question}: **{verdict}**, {_change(over_all)} points over all settings. One by one: {each}."

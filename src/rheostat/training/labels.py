@@ -31,7 +31,10 @@ def with_decisions(data: ImageData, path: Path) -> ImageData:
         StateError: The decisions are about other data.
         DataError: The file cannot be read, names an index or a label that is not there, or leaves no example.
     """
-    identity, decisions = read_decisions(path)
+    return _followed(data, path, *read_decisions(path))
+
+
+def _followed(data: ImageData, path: Path, identity: DataIdentity | None, decisions: list[Decision]) -> ImageData:
     if identity is not None:
         check_identity(identity, identity_of(data), str(path))
     given = data.train.labels
@@ -63,6 +66,8 @@ def data_of(settings: TrainSettings, device: torch.device | str = "cpu", *, deci
         DataError: The data or the decisions cannot be used.
         StateError: The decisions are about other data.
     """
+    files = label_files(settings) if decided else []
+    told = [read_decisions(path) for path in files]  # what cannot be read is known before the data are loaded
     data = load_data(
         settings.data,
         device=device,
@@ -71,6 +76,6 @@ def data_of(settings: TrainSettings, device: torch.device | str = "cpu", *, deci
         memory_limit=settings.memory_limit,
         workers=settings.workers,
     )
-    for path in label_files(settings) if decided else ():
-        data = with_decisions(data, path)
+    for path, (identity, decisions) in zip(files, told, strict=True):
+        data = _followed(data, path, identity, decisions)
     return data
