@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reproductions.command import at_least_one, ended, one_of, parser, say
 from reproductions.mainstream.figures import ALSO_CALLED, FIGURES
 from reproductions.mainstream.published import WORKLOADS
 from reproductions.running import produce
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Produce the records asked for; return the exit code."""
     asked = _parser().parse_args(arguments)
     names = dict.fromkeys(ALSO_CALLED.get(name, name) for name in asked.figures or FIGURES)
-    try:
+
+    def work() -> None:
         for name in names:
             produce(
                 FIGURES[name],
@@ -33,50 +35,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 workers=asked.workers,
                 workloads=asked.workloads,
                 fresh=asked.fresh,
-                say=lambda line: print(line, file=sys.stderr, flush=True),
+                say=say,
             )
-    except KeyboardInterrupt:
-        print("interrupted: all finished cells are kept, the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
+
+    return ended(work)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m reproductions.mainstream",
-        description="Produce the published figures of Mainstream again: one JSON record per figure.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = parser(
+        "mainstream",
+        "Produce the published figures of Mainstream again: one JSON record per figure.",
+        _EXAMPLE,
+        RESULTS,
     )
     known = [*FIGURES, *ALSO_CALLED]
-    parser.add_argument(
-        "figures", nargs="*", metavar="FIGURE", type=_one_of(known), help=f"any of {', '.join(known)}; default: all"
+    made.add_argument(
+        "figures",
+        nargs="*",
+        metavar="FIGURE",
+        type=one_of(known, "figure"),
+        help=f"any of {', '.join(known)}; default: all",
     )
-    parser.add_argument("--workers", type=_at_least_one, default=2, help="processes side by side (default: 2)")
-    parser.add_argument(
+    made.add_argument("--workers", type=at_least_one, default=2, help="processes side by side (default: 2)")
+    made.add_argument(
         "--workloads",
-        type=_at_least_one,
+        type=at_least_one,
         default=WORKLOADS,
         help=f"workloads of each kind, at most {WORKLOADS}; with fewer, means are not compared with published ones",
     )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records (default: those in git)")
-    parser.add_argument("--fresh", action="store_true", help="compute again what is there already")
-    return parser
-
-
-def _one_of(known: Sequence[str]):
-    def figure(text: str) -> str:
-        if text not in known:
-            raise argparse.ArgumentTypeError(f"there is no figure {text!r}: take one of {', '.join(known)}")
-        return text
-
-    return figure
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
-    return int(text)
+    return made
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reproductions.command import at_least_one, ended, one_of, parser, say
 from reproductions.running import Figure, produce
 from reproductions.selective_augment import augmenting, mislabels
 from reproductions.selective_augment.packed import pack
-from rheostat.errors import RheostatError
 
 RESULTS = Path(__file__).parent / "results"
 ON_GPU = "gpu"
@@ -46,56 +46,32 @@ on a machine with a GPU and without `datasets`: pack CIFAR-10 here, carry runs/p
 def main(arguments: Sequence[str] | None = None) -> int:
     """Produce the records asked for; return the exit code."""
     asked = _parser().parse_args(arguments)
-    try:
+
+    def work() -> None:
         if asked.studies == [PACK]:
             pack(mislabels.DATA / "cifar10", mislabels.CHECKOUT / "runs" / "packed" / "cifar10.npz")
-            return 0
+            return
         studies = QUICK if asked.quick else STUDIES
-        names = asked.studies or [name for name in studies if name != ON_GPU]
+        names = [name for name in asked.studies if name != PACK] or [name for name in studies if name != ON_GPU]
         for figure in [figure for name in names for figure in studies[name]]:
-            produce(
-                figure,
-                asked.out,
-                workers=1,  # processor time is part of the record
-                workloads=asked.seeds,
-                fresh=asked.fresh,
-                say=lambda line: print(line, file=sys.stderr, flush=True),
-            )
-    except RheostatError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: all finished cells are kept, the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
+            # one process, because processor time is part of the record
+            produce(figure, asked.out, workers=1, workloads=asked.seeds, fresh=asked.fresh, say=say)
+
+    return ended(work)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m reproductions.selective_augment",
-        description="Judge Selective-Augment: one JSON record per study.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = parser("selective_augment", "Judge Selective-Augment: one JSON record per study.", _EXAMPLE, RESULTS)
+    made.add_argument(
+        "studies",
+        nargs="*",
+        metavar="STUDY",
+        type=one_of((*STUDIES, PACK), "study"),
+        help=f"any of {', '.join(STUDIES)}; default: all but {ON_GPU}",
     )
-    known = f"any of {', '.join(STUDIES)}; default: all but {ON_GPU}"
-    parser.add_argument("studies", nargs="*", metavar="STUDY", type=_study, help=known)
-    parser.add_argument("--quick", action="store_true", help="on made-up data that need no download, in seconds")
-    parser.add_argument("--seeds", type=_at_least_one, default=mislabels.SEEDS, help="repetitions of every cell")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the records (default: those in git)")
-    parser.add_argument("--fresh", action="store_true", help="compute again what is there already")
-    return parser
-
-
-def _study(text: str) -> str:
-    if text not in (*STUDIES, PACK):
-        raise argparse.ArgumentTypeError(f"there is no study {text!r}: take one of {', '.join(STUDIES)}")
-    return text
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
-    return int(text)
+    made.add_argument("--quick", action="store_true", help="on made-up data that need no download, in seconds")
+    made.add_argument("--seeds", type=at_least_one, default=mislabels.SEEDS, help="repetitions of every cell")
+    return made
 
 
 if __name__ == "__main__":

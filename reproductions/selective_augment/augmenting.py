@@ -7,6 +7,7 @@ its last epoch on test images with true labels, so no epoch is chosen by looking
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -260,29 +261,15 @@ _SETTING = {
     "kinds": KINDS,
 }
 
-HOW_OFTEN = Figure(
-    name="how-often",
-    what="error of the last epoch by how often, and which, examples are augmented",
-    claimed=(),
-    cells=rate_cells,
-    row=row,
-    setting=_SETTING,
-)
-WHAT_KIND = Figure(
-    name="what-kind",
-    what="error of the last epoch by what kind of augmentation is chosen, for half of all views",
-    claimed=(),
-    cells=kind_cells,
-    row=row,
-    setting=_SETTING,
-)
-GPU = Figure(
-    name="gpu",
-    what="the main rows of how often and what kind on all of CIFAR-10 with ResNet-18",
-    claimed=(),
-    cells=gpu_cells,
-    row=row,
-    setting=_SETTING,
-)
-QUICK_RATES = replace(HOW_OFTEN, name="how-often-quick", cells=quick_cells)
-QUICK_KINDS = replace(WHAT_KIND, name="what-kind-quick", cells=quick_kind_cells)
+
+def _figure(name: str, what: str, cells: Callable[[int], list[Cell]]) -> Figure:
+    return Figure(name=name, what=what, claimed=(), cells=cells, row=row, setting=_SETTING)
+
+
+_OFTEN = "error of the last epoch by how often, and which, examples are augmented"
+_KIND = "error of the last epoch by what kind of augmentation is chosen, for half of all views"
+HOW_OFTEN = _figure("how-often", _OFTEN, rate_cells)
+WHAT_KIND = _figure("what-kind", _KIND, kind_cells)
+GPU = _figure("gpu", "the main rows of how often and what kind on all of CIFAR-10 with ResNet-18", gpu_cells)
+QUICK_RATES = _figure("how-often-quick", _OFTEN, quick_cells)
+QUICK_KINDS = _figure("what-kind-quick", _KIND, quick_kind_cells)

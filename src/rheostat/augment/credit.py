@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from rheostat.augment.kinds.kind import Choice, Kind, LearningKind, joined, kind_state, load_kind_state
+from rheostat.augment.kinds.kind import Choice, Kind, LearningKind, joined
 from rheostat.augment.rewards import Band, HeldOutImprovement
 from rheostat.augment.tally import Tally
 from rheostat.augment.view import View
 from rheostat.errors import SettingsError
 from rheostat.signals import ExampleLog
-from rheostat.signals.stateful import Stateful
+from rheostat.signals.stateful import Stateful, load_named_state, named_state
 
 
 class Credit:
@@ -90,7 +90,7 @@ class Credit:
     def state_dict(self) -> dict[str, Any]:
         """What the kind and the reward remember, and the choices that wait."""
         return {
-            "kind": kind_state(self.kind),
+            "kind": named_state(self.kind),
             "reward": self.reward.state_dict() if isinstance(self.reward, Stateful) else None,
             "p_given": self._p_given.clone(),
             "prediction": self._prediction.clone(),
@@ -103,7 +103,7 @@ class Credit:
         Raises:
             StateError: It was saved of another kind.
         """
-        load_kind_state(self.kind, state["kind"])
+        load_named_state(self.kind, state["kind"], "augmentation")
         if isinstance(self.reward, Stateful) and state["reward"] is not None:
             self.reward.load_state_dict(state["reward"])
         self._p_given = state["p_given"].to(self.device, copy=True)

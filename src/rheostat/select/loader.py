@@ -20,12 +20,13 @@ from torch import Tensor, nn
 
 from rheostat.errors import DataError, ScoreError, SettingsError, StateError
 from rheostat.select.phases import Phases
-from rheostat.select.policy import Candidates, Policy, load_policy_state, policy_state
+from rheostat.select.policy import Candidates, Policy
 from rheostat.select.queue import Kept, Queue
 from rheostat.select.scoring import Scored, Scorer, Scoring
 from rheostat.signals import ExampleLog, Meters, batches
 from rheostat.signals.batches import Batch
 from rheostat.signals.loaders import IndexedStream
+from rheostat.signals.stateful import load_named_state, named_state
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class SelectiveLoader:
             "epoch": self.epoch,
             "candidates": self._stream.state_dict(),
             "queue": self._queue.state_dict(),
-            "policy": policy_state(self.policy),
+            "policy": named_state(self.policy),
             "meters": self._meters.state_dict(),
             "generator": None if drawn is None else {"device": drawn.device.type, "state": drawn.get_state()},
         }
@@ -221,7 +222,7 @@ class SelectiveLoader:
                 f"the state was saved while drawing on {saved['device']} and the model is on {device.type} now: "
                 f"move the model to {saved['device']} to go on with the same draws"
             )
-        load_policy_state(self.policy, state["policy"])
+        load_named_state(self.policy, state["policy"], "policy")
         self._generator = None
         if saved is not None:
             self._generator = torch.Generator(device)

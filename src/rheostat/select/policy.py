@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
-
-from rheostat.errors import StateError
-from rheostat.signals.stateful import Stateful
 
 
 @dataclass(frozen=True)
@@ -45,25 +42,3 @@ class Policy(Protocol):
     def keep_probability(self, candidates: Candidates) -> Tensor:
         """`[B]` float32 in [0, 1]: the probability of keeping each candidate, independently of the others."""
         ...
-
-
-def policy_state(policy: Policy) -> dict[str, Any]:
-    """Kind of a policy and what it remembers, if it remembers anything."""
-    state = policy.state_dict() if isinstance(policy, Stateful) else {}
-    return {"kind": type(policy).__name__, "state": state}
-
-
-def load_policy_state(policy: Policy, saved: dict[str, Any]) -> None:
-    """Give a policy what `policy_state` saved.
-
-    Raises:
-        StateError: It was saved of another kind of policy.
-    """
-    kind = type(policy).__name__
-    if saved["kind"] != kind:
-        raise StateError(
-            f"the saved policy is {saved['kind']} and this one {kind}: "
-            "resume with the policy that the run was started with"
-        )
-    if isinstance(policy, Stateful):
-        policy.load_state_dict(saved["state"])

@@ -22,9 +22,10 @@ from rheostat.augment.kinds import (
     kind_names,
     kind_option_names,
 )
-from rheostat.augment.kinds.kind import context_of, kind_state, load_kind_state
+from rheostat.augment.kinds.kind import context_of
 from rheostat.augment.operations import HAS_MAGNITUDE, IS_SIGNED, OPERATIONS, magnitude_at
 from rheostat.errors import SettingsError, StateError
+from rheostat.signals.stateful import load_named_state, named_state
 from tests.select.toys import global_randomness_untouched, through_a_file
 
 KINDS: list[Callable[[], Kind]] = [
@@ -132,32 +133,32 @@ def test_an_empty_batch_changes_nothing(build: Callable[[], Kind], generator: to
 def test_a_resumed_kind_goes_on_as_the_uninterrupted_one(build: Callable[[], Kind]) -> None:
     uninterrupted, resumed, generator = build(), build(), torch.Generator().manual_seed(5)
     a_few_rounds(uninterrupted, generator, range(7))  # 300 rewards: the searches are in their second stage
-    load_kind_state(resumed, through_a_file(kind_state(uninterrupted)))
+    load_named_state(resumed, through_a_file(named_state(uninterrupted)), "augmentation")
     at = generator.get_state()
     expected = a_few_rounds(uninterrupted, generator, range(7, 12))
     generator.set_state(at)
     assert all(map(same, a_few_rounds(resumed, generator, range(7, 12)), expected))
-    assert str(kind_state(resumed)) == str(kind_state(uninterrupted))
+    assert str(named_state(resumed)) == str(named_state(uninterrupted))
 
 
 @every_learning_kind
 def test_a_saved_state_does_not_change_when_learning_goes_on(build: Callable[[], Kind]) -> None:
     kind, generator = build(), torch.Generator().manual_seed(5)
     a_few_rounds(kind, generator, range(1))
-    state = kind_state(kind)
+    state = named_state(kind)
     before = str(state)
     a_few_rounds(kind, generator, range(1, 8))
     assert str(state) == before
-    assert str(kind_state(kind)) != before
+    assert str(named_state(kind)) != before
 
 
 @every_learning_kind
 def test_rewards_that_are_not_known_teach_nothing(build: Callable[[], Kind], generator: torch.Generator) -> None:
     kind, difficulty = build(), difficulties(500)
     assert isinstance(kind, LearningKind)
-    before = str(kind_state(kind))
+    before = str(named_state(kind))
     kind.reward(kind.choose(difficulty, generator), difficulty, torch.full((500,), torch.nan))
-    assert str(kind_state(kind)) == before
+    assert str(named_state(kind)) == before
 
 
 @every_learning_kind
@@ -181,12 +182,12 @@ def test_a_state_of_other_arms_is_refused(build: Callable[[], Kind]) -> None:
         build_kind(name, operations=OPERATIONS[::-1]),
     ):
         with pytest.raises(StateError, match="same contexts, bins and operations"):
-            load_kind_state(kind, kind_state(other))
+            load_named_state(kind, named_state(other), "augmentation")
 
 
 def test_a_state_of_another_kind_is_refused() -> None:
     with pytest.raises(StateError, match="saved augmentation is Bandit and this one Evolution: resume with"):
-        load_kind_state(Evolution(), kind_state(Bandit()))
+        load_named_state(Evolution(), named_state(Bandit()), "augmentation")
 
 
 def test_kinds_are_built_by_name_with_their_options() -> None:

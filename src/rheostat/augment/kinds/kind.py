@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rheostat.errors import StateError
 from rheostat.signals.stateful import Stateful
 
 
@@ -93,24 +92,3 @@ def joined(choices: Sequence[Choice]) -> Choice:
     """Concatenate at least one choice along the examples."""
     columns = [choice.columns() for choice in choices]
     return Choice(**{name: torch.cat([column[name] for column in columns]) for name in columns[0]})
-
-
-def kind_state(kind: Kind) -> dict[str, Any]:
-    """Class of a kind and what it remembers, if it remembers anything."""
-    return {"kind": type(kind).__name__, "state": kind.state_dict() if isinstance(kind, Stateful) else {}}
-
-
-def load_kind_state(kind: Kind, saved: dict[str, Any]) -> None:
-    """Give a kind what `kind_state` saved.
-
-    Raises:
-        StateError: It was saved of another kind.
-    """
-    name = type(kind).__name__
-    if saved["kind"] != name:
-        raise StateError(
-            f"the saved augmentation is {saved['kind']} and this one {name}: "
-            "resume with the augmentation that the run was started with"
-        )
-    if isinstance(kind, Stateful):
-        kind.load_state_dict(saved["state"])

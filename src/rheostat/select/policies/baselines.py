@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from rheostat.errors import SettingsError
-from rheostat.select.policy import Candidates, Policy, load_policy_state, policy_state
+from rheostat.select.policy import Candidates, Policy
+from rheostat.signals.stateful import load_named_state, named_state
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class MatchedRandom:
 
     def state_dict(self) -> dict[str, Any]:
         """Kind and state of the reference."""
-        return policy_state(self.reference)
+        return named_state(self.reference)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Hand the state to the reference.
@@ -86,4 +87,4 @@ class MatchedRandom:
         Raises:
             StateError: It is that of another kind of policy.
         """
-        load_policy_state(self.reference, state)
+        load_named_state(self.reference, state, "policy")
