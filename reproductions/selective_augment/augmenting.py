@@ -32,7 +32,8 @@ RATES: dict[str, dict[str, Any]] = {
     "threshold": {"rate": "threshold"},
     "top-k": {"rate": "top-k"},
 }
-"""How often, by name: the settings of each. All but `never` augment half of all views."""
+"""How often, by name: the settings of each. All but `never` augment half of all views, or nearly: `top-k` none in its
+first epoch, `threshold` what it likes."""
 
 KINDS: dict[str, dict[str, Any]] = {
     "base alone": {"augment": "", "rate": "uniform"},

@@ -83,7 +83,7 @@ def fit(
     inputs = next(run.train.batches(torch.arange(1), 1))[1].shape[1]
     model = head(inputs, len(run.classes), recipe, torch.Generator().manual_seed(seed))
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=MOMENTUM, weight_decay=recipe.weight_decay)
-    loader = ImageLoader(run.train, run, recipe.batch_size, seed=seed, among=among)
+    loader = ImageLoader(run.train, run, recipe.batch_size, seed=seed, among=None if among is None else lambda: among)
     steps = recipe.epochs * -(-len(loader) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     seconds = Seconds()

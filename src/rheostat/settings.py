@@ -18,6 +18,14 @@ LEARNING_KINDS = ("bandit", "random-search", "evolution")
 KINDS = ("trivial", "rand", "autoaugment", *LEARNING_KINDS)
 
 
+_UNSCORED = ("uniform", "random")  # policies that look at no score
+_OF_RATES = {
+    "rate_mean": ("uniform", "rank", "top-k"),
+    "rate_gamma": ("rank",),
+    "rate_threshold": ("threshold",),
+}
+
+
 class Settings(BaseModel):
     """Settings of something that runs: each field is a flag of its command and a key of its settings file.
 
@@ -139,6 +147,19 @@ class TrainSettings(Settings):
             problems.append(f"augment is {self.augment}: of {', '.join(KINDS)} it can have one")
         if self.rate not in (None, "never") and not self.augment_names:
             problems.append(f"rate={self.rate} needs something to apply: give --augment, e.g. crop,flip,bandit")
+        if self.reward == "held-out" and not self.learning_kind:
+            problems.append(f"reward=held-out needs a kind that learns: one of {', '.join(LEARNING_KINDS)}")
+        if self.quarantine_weight != 1 and not self.quarantine:
+            problems.append(f"quarantine_weight={self.quarantine_weight:g} needs a quarantine, e.g. quarantine=0.05")
+        if self.quarantine and self.rate_name == "always" and self.policy in _UNSCORED:
+            problems.append(
+                f"quarantine={self.quarantine:g} needs views that are not augmented, and rate=always leaves none: "
+                "lower the rate, e.g. rate=uniform"
+            )
+        for name, rates in _OF_RATES.items():
+            unused = getattr(self, name) != type(self).model_fields[name].default and self.rate_name not in rates
+            if unused:
+                problems.append(f"{name} is of no use with rate={self.rate_name}: give rate={' or '.join(rates)}")
         if self.rate == "always" and self.learning_kind and self.reward == "band":
             problems.append(
                 f"rate=always leaves {self.kind} no plain view to compare with: lower the rate, e.g. rate=uniform, or "
@@ -176,12 +197,16 @@ class TrainSettings(Settings):
     @property
     def rate_name(self) -> str:
         """The rate that was asked for, or the one that suits the kind."""
+        if self.rate is None and not self.augment_names:
+            return "never"
         return self.rate or ("uniform" if self.learning_kind else "always")
 
     @property
     def selective_augment(self) -> bool:
         """Whether it is decided while training which examples are augmented, or how."""
-        return self.kind is not None or self.rate_name != "always" or self.quarantine > 0
+        return self.quarantine > 0 or (
+            bool(self.augment_names) and (self.kind is not None or self.rate_name != "always")
+        )
 
     @property
     def rate_options(self) -> dict[str, float]:

@@ -56,7 +56,12 @@ def run_folder(path: Path, data: str = "sklearn-digits", *, looks: bool = True, 
         "mean": list(loaded.mean), "std": list(loaded.std), "channels": loaded.channels, "image_size": 16,
         "labels": hashlib.sha256(loaded.train.labels.numpy().tobytes()).hexdigest(),
     }  # fmt: skip
-    state = {"data": told, "model": model.state_dict(), "log": seen(loaded, looks=looks).state_dict()}
+    state = {
+        "data": told,
+        "given": loaded.train.labels,
+        "model": model.state_dict(),
+        "log": seen(loaded, looks=looks).state_dict(),
+    }
     folder.save(state | changed)
     return path
 

@@ -336,7 +336,7 @@ def test_a_single_class_is_refused(tmp_path: Path) -> None:
 
 
 def indices_of(data: ImageData, split: str) -> list[int]:
-    batches = loader(data, split, among=data.in_use(split)).indexed()
+    batches = loader(data, split, among=lambda: data.in_use(split)).indexed()
     return sorted(at for index, _ in batches for at in index.tolist())
 
 
@@ -407,7 +407,7 @@ def test_relabelled_images_have_the_labels_given_and_leave_out_what_is_removed(t
     removed = torch.arange(TRAIN) < 4
     corrected = data.relabelled(labels, removed)
     assert indices_of(corrected, "train") == list(range(4, TRAIN))
-    for index, (_, given) in loader(corrected, among=corrected.in_use("train")).indexed():
+    for index, (_, given) in loader(corrected, among=lambda: corrected.in_use("train")).indexed():
         assert torch.equal(given, labels[index])
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RandomSearch,
         TrivialAugment,
         build_kind,
+        kind_option_names,
     )
     from rheostat.augment.pixels import Normalised
     from rheostat.augment.rates import Always, Never, RankRate, Rate, Threshold, TopK, Uniform, build_rate
@@ -65,6 +66,7 @@ __all__ = [
     "build_kind",
     "build_rate",
     "estimate",
+    "kind_option_names",
     "quarantined",
     "suspects",
 ]
@@ -103,6 +105,7 @@ __getattr__ = lazily(
         "build_kind": "kinds",
         "build_rate": "rates",
         "estimate": "estimates",
+        "kind_option_names": "kinds",
         "quarantined": "suspicion",
         "suspects": "suspicion",
     },

@@ -71,7 +71,7 @@ def read_csv(path: Path) -> tuple[DataIdentity | None, list[Decision]]:
     decides = "decision" in (rows.fieldnames or ())
     told: set[tuple[str, int]] = set()
     found: list[Decision] = []
-    for row in rows:
+    for row in _rows(rows, path):
         where = f"{path}, line {rows.line_num}"
         if not any(row.values()) or (decides and not row["decision"]):
             continue
@@ -101,11 +101,20 @@ def read_jsonl(path: Path) -> tuple[DataIdentity | None, list[Decision]]:
                     f"{path} holds {row['rheostat']} of schema {row.get('schema')} and this version reads decisions of "
                     f"schema {SCHEMA}: export them again"
                 )
+            if not {"fingerprint", "size", "classes"} <= row.keys():
+                raise DataError(f"{where} does not name the data set: restore the line, or export the decisions again")
             identity = DataIdentity(row["fingerprint"], row["size"], tuple(row["classes"]))
         elif row.get("decision", "relabel"):
             found.append(_decision(row if "decision" in row else {**row, "decision": "relabel"}, where))
     _must_be_single(path, found)
     return identity, found
+
+
+def _rows(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num} is no CSV ({error}): restore the file") from None
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -202,23 +202,23 @@ class Threshold:
 class TopK:
     """Augments the share that was hardest when it was first ranked, always, and nothing else: chosen once, a priori.
 
-    Until it is chosen every example is augmented with probability `share`. An excluded example makes room for the next
-    in that first ranking.
+    Until it is chosen nothing is augmented, so that every example is seen as it is. An excluded example makes room for
+    the next in that first ranking.
 
     Args:
-        share: Share of the data set, in [0, 1]: the round(share x N) hardest; of equally hard ones the lower index.
-        settle: Epoch at which they are ranked; None = the first in which every example that is not excluded has been
-            seen. What has not been seen by then is never augmented.
+        share: Share of the examples seen by then, in [0, 1], that is chosen: the hardest; of equally hard ones the
+            lower index.
+        settle: Epoch at which they are ranked, from 1. What has not been seen by then is never augmented.
 
     Raises:
-        SettingsError: `share` is outside [0, 1], or `settle` is negative.
+        SettingsError: `share` is outside [0, 1], or `settle` is below 1.
     """
 
-    def __init__(self, share: float = 0.5, settle: int | None = None) -> None:
+    def __init__(self, share: float = 0.5, settle: int = 1) -> None:
         if not 0 <= share <= 1:
             raise SettingsError(f"share is {share}: the share that is augmented lies in [0, 1], e.g. share=0.5")
-        if settle is not None and settle < 0:
-            raise SettingsError(f"settle is {settle}: it is the number of an epoch, from 0; leave it out for the first")
+        if settle < 1:
+            raise SettingsError(f"settle is {settle}: nothing is known before epoch 1, the second; 1 is usual")
         self.share = share
         self.settle = settle
         self._ranked: Tensor | None = None  # difficulty when it was ranked
@@ -232,9 +232,8 @@ class TopK:
         """`[N]`, each 0 or 1 once they are chosen."""
         included = _included(difficulty, excluded)
         if self._ranked is None:
-            ready = bool((included <= ~difficulty.isnan()).all()) if self.settle is None else epoch >= self.settle
-            if not ready:
-                return included * _mean_of_included(self.share, included, 1.0)
+            if epoch < self.settle:
+                return torch.zeros_like(difficulty, dtype=torch.float32)
             self._ranked = difficulty.clone()
         if len(self._ranked) != len(difficulty):
             raise StateError(
@@ -242,10 +241,11 @@ class TopK:
                 "set that the run was started with"
             )
         ranked = self._ranked.to(difficulty.device)
-        eligible = included & ~ranked.isnan()
+        seen = ~ranked.isnan()
+        eligible = included & seen
         hardest = ranked.masked_fill(~eligible, -1.0).argsort(descending=True, stable=True)
         chosen = torch.zeros_like(difficulty, dtype=torch.float32)
-        chosen[hardest[: round(self.share * len(difficulty))]] = 1.0
+        chosen[hardest[: round(self.share * int(seen.sum()))]] = 1.0
         return chosen * eligible
 
     def state_dict(self) -> dict[str, Any]:

@@ -34,13 +34,16 @@ def suspects(
     run: Run,
     budget: Annotated[float, typer.Option(help="Share of the examples to review, above 0 to 1.")] = 0.05,
     score: Annotated[
-        str, typer.Option(help="What ranks: disagreement, relative-loss, aum, forgetting, max-softmax or energy.")
+        str,
+        typer.Option(help="What ranks: disagreement, aum, relative-loss, forgetting, difficulty, max-softmax, energy."),
     ] = "disagreement",
     rounds: Annotated[int, typer.Option(help="Rounds of the review; after each the estimates are at their best.")] = 5,
     audits: Annotated[
         float, typer.Option(help="Share drawn at random, which tells how many labels are wrong in all.")
     ] = 0.1,
-    export: Annotated[str, typer.Option(help="Also write: csv, jsonl, label-studio, fiftyone, joined by commas.")] = "",
+    export: Annotated[
+        str, typer.Option(help="What to write beside the sheet: csv, jsonl, label-studio, fiftyone, joined by commas.")
+    ] = "csv,jsonl",
     as_json: Json = False,
 ) -> None:
     """List the training examples whose labels are likely wrong, out of what a run saw: nothing is trained or run."""

@@ -190,7 +190,8 @@ def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None) -> No
     if "augment" in final:
         views = final["augment"]
         aside = f", {views['quarantined']:,} examples in quarantine" if views["quarantined"] else ""
-        told = f"augmented in the last epoch: {views['share']:.0%} of the views{aside}"
+        share = "none was complete" if views["share"] is None else f"{views['share']:.0%} of the views"
+        told = f"augmented in the last epoch: {share}{aside}"
         out.print(told + (f"; what was chosen: {chosen}" if chosen else ""), highlight=False, markup=False)
     _print_skipped(summary["data"]["skipped"])
 

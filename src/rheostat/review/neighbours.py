@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,7 +194,7 @@ def _read(path: Path, key: str) -> Neighbours | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return Neighbours(kept["given_like"], kept["predicted_like"]) if str(kept["key"]) == key else None
-    except (OSError, ValueError, KeyError, EOFError):  # not there, or damaged: it is made again
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged: it is made again
         return None
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rheostat.errors import DataError
 from rheostat.training import ImageData
-from rheostat.training.decoding import UndecodableError
+from rheostat.training.decoding import UndecodableError, damage
 
 _SHOWN_BY_BROWSERS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 _SMALL = 64 * 64  # pixels; up to here thumbnails are lossless
@@ -70,7 +70,7 @@ def _decoded(data: ImageData, index: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(content))
         image.load()
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
+    except damage() as error:
         name = f" ({data.files.name(index)})" if data.files.name(index) else ""
         raise UndecodableError(f"image {index}{name} cannot be decoded ({error}): replace the file") from None
     return image

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from rheostat.augment.decision import DataIdentity, Decision
 from rheostat.augment.decisions import Decisions, read_decisions
@@ -18,6 +19,7 @@ from rheostat.training import ImageData, RunFolder
 from rheostat.training.labels import data_of, identity_of, is_review, label_files
 
 STORE = "decisions.db"
+_BEFORE = "before:"  # no tab is called so, and so none takes back what an earlier review has decided
 
 _NO_LOOK = "train it again with plain views among the augmented ones: a rate below 1, or --augment none"
 
@@ -73,7 +75,7 @@ class SeenRun:
             alike: dict[tuple[str, int | None, str], dict[int, int]] = defaultdict(dict)
             for index, one in self._decided_before().items():
                 if one.given is not None:
-                    alike[one.decision, one.label, one.by or "before"][index] = one.given
+                    alike[one.decision, one.label, f"{_BEFORE}{one.by}"][index] = one.given
             for (decision, label, by), given in alike.items():  # passes over what has a decision here
                 store.decide_many(given, decision, label=label, by=by)
         except BaseException:
@@ -111,7 +113,7 @@ def open_run(folder: Path) -> SeenRun:
     # few images are asked for: they are decoded one by one
     data = data_of(settings.model_copy(update={"memory_limit": 0.0, "workers": 0}))
     told = state["data"]
-    _must_be_the_same(folder, data, told)
+    _must_be_the_same(folder, data, told, state["given"])
     return SeenRun(folder, settings, log, data, tuple(told["mean"]), tuple(told["std"]))
 
 
@@ -120,12 +122,12 @@ def _reviews(path: Path) -> list[Decision]:
     return [one for one in read_decisions(path)[1] if is_review(one)]
 
 
-def _must_be_the_same(folder: Path, data: ImageData, told: dict[str, Any]) -> None:
-    labels = hashlib.sha256(data.train.labels.cpu().numpy().tobytes()).hexdigest()
-    now = {"images": data.fingerprint, "labels": labels, "classes": list(data.classes)}
-    then = {"images": told["fingerprint"], "labels": told["labels"], "classes": told["classes"]}
-    if data.reviewed:
-        now.pop("labels")  # a review may have gone on since; whatever it has settled is no suspect any more
+def _must_be_the_same(folder: Path, data: ImageData, told: dict[str, Any], given: Tensor) -> None:
+    labels = data.train.labels.cpu().clone()
+    for settled in sorted(data.reviewed):  # a review may have gone on since; what it has settled is no suspect any more
+        labels[settled] = given[settled]
+    now = {"images": data.fingerprint, "labels": labels.tolist(), "classes": list(data.classes)}
+    then = {"images": told["fingerprint"], "labels": given.tolist(), "classes": told["classes"]}
     for name, value in now.items():
         if then[name] != value:
             raise StateError(

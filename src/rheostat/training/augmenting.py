@@ -14,6 +14,7 @@ from rheostat.augment import (
     SelectiveAugment,
     build_kind,
     build_rate,
+    kind_option_names,
 )
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog
@@ -34,11 +35,12 @@ def build_augment(settings: TrainSettings, data: ImageData, log: ExampleLog) -> 
     """
     if not settings.selective_augment:
         return None
+    kind = settings.kind or "base-only"
     mean = tuple(round(255 * value) for value in data.mean)
     on_pixels = ON_PIXELS | {"cutout": partial(cutout, fill=mean)}
     return SelectiveAugment(
         len(data.train.labels),
-        build_kind(settings.kind or "base-only"),
+        build_kind(kind, **({"seed": settings.seed} if "seed" in kind_option_names(kind) else {})),
         build_rate(settings.rate_name, **settings.rate_options),
         log=log,
         reward=HeldOutImprovement() if settings.reward == "held-out" else Band(),

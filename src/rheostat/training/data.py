@@ -21,6 +21,7 @@ from jaxtyping import Bool, Int, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from rheostat.errors import DataError
 from rheostat.training.decoding import Decode, Files, Pixels, UndecodableError, stacked
 
 _FINGERPRINTED = 256
@@ -93,6 +94,21 @@ class ImageData:
             use &= ~self.removed.cpu()
         return use.nonzero().flatten()
 
+    def skip(self, one: Skipped) -> None:
+        """Note an image that cannot be decoded, once."""
+        if one not in self.skipped:
+            self.skipped.append(one)
+
+    def first(self) -> Tensor:
+        """The first training image that can be decoded, or the first features: `[1, ...]`.
+
+        Raises:
+            DataError: There is none.
+        """
+        for _, images in self.train.batches(self.in_use("train"), 1):
+            return images
+        raise DataError(f"none of the {len(self.train.labels)} training examples of {self.name} is in use")
+
     def relabelled(self, labels: Int[Tensor, " n"], removed: Bool[Tensor, " n"]) -> ImageData:
         """The same images with other training labels `[N]`, and without the `removed` `[N]`, or what was before."""
         train = RelabelledImages(self.train, labels.to(self.train.labels))
@@ -106,7 +122,7 @@ class ImageData:
         their pixels.
         """
         count = len(self.train.labels)
-        order = torch.arange(count)[:: max(1, count // _FINGERPRINTED)]
+        order = torch.arange(count)[:: max(1, -(-count // _FINGERPRINTED))]
         digest = hashlib.sha256(str(count).encode())
         if self.files is not None:
             for at in order.tolist():

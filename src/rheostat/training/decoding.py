@@ -173,10 +173,17 @@ def _image(encoded: dict[str, Any] | None, at: int) -> Any:
     content = _content(encoded, at)
     try:
         return hub().Image().decode_example({"bytes": content, "path": None})
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
+    except damage() as error:
         path = None if encoded is None else encoded["path"]
         name = f"image {at} ({path})" if path else f"image {at}"
         raise UndecodableError(f"{name} cannot be decoded ({error}): replace the file or remove the row") from None
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """What Pillow raises on files that are damaged, or pretend to be huge."""
+    from PIL import Image
+
+    return OSError, ValueError, SyntaxError, Image.DecompressionBombError
 
 
 def _bilinear() -> Any:

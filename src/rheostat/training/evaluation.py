@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rheostat.errors import DataError
 from rheostat.training.loader import ImageLoader
 
 
@@ -25,14 +26,22 @@ class Evaluation:
 
 
 def evaluate(model: nn.Module, loader: ImageLoader) -> Evaluation:
-    """Loss and error of a model over one epoch of a loader; the model's mode is put back."""
+    """Loss and error of a model over one epoch of a loader; the model's mode is put back.
+
+    Raises:
+        DataError: The loader yields nothing.
+    """
     was_training = model.training
     model.eval()
     loss = wrong = torch.zeros((), dtype=torch.float64)
+    seen = 0
     with torch.no_grad():
         for images, labels in loader:
             logits = model(images).float()
             loss = loss + F.cross_entropy(logits, labels, reduction="sum").double().cpu()
             wrong = wrong + (logits.argmax(1) != labels).sum().cpu()
+            seen += len(labels)
     model.train(was_training)
-    return Evaluation(float(loss) / len(loader), float(wrong) / len(loader))
+    if not seen:
+        raise DataError("there is no image to evaluate on: none of them can be decoded")
+    return Evaluation(float(loss) / seen, float(wrong) / seen)

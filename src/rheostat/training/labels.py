@@ -9,6 +9,7 @@ import torch
 
 from rheostat.augment.decision import DataIdentity, Decision, check_identity, labels_after
 from rheostat.augment.decisions import read_decisions
+from rheostat.errors import DataError
 from rheostat.settings import TrainSettings
 from rheostat.training.data import ImageData
 from rheostat.training.reading import load_data
@@ -41,6 +42,8 @@ def _followed(data: ImageData, path: Path, identity: DataIdentity | None, decisi
     after, removed = labels_after(given.cpu().numpy(), decisions, classes=len(data.classes))
     reviewed = frozenset(one.index for one in decisions if is_review(one))
     decided = data.relabelled(torch.from_numpy(after), torch.from_numpy(removed))
+    if not len(decided.in_use("train")):
+        raise DataError(f"{path} leaves no training example: remove fewer of the {len(given)}")
     return replace(decided, reviewed=data.reviewed | reviewed)
 
 
@@ -51,7 +54,9 @@ def is_review(decision: Decision) -> bool:
 
 def label_files(settings: TrainSettings) -> list[Path]:
     """The files that `settings.labels` names, in the order in which they are followed."""
-    return [] if settings.labels is None else [Path(path) for path in settings.labels.split(",")]
+    if settings.labels is None or Path(settings.labels).exists():  # a path may have a comma in it
+        return [] if settings.labels is None else [Path(settings.labels)]
+    return [Path(path.strip()) for path in settings.labels.split(",")]
 
 
 def data_of(settings: TrainSettings, device: torch.device | str = "cpu", *, decided: bool = True) -> ImageData:

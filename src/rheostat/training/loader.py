@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class ImageLoader:
         shuffle: Whether every epoch is a fresh permutation.
         augmentations: Names out of `ON_PIXELS` and `ON_NORMALISED`.
         seed: Seed of order and augmentation.
-        among: `[M]` int64, the examples to yield; None = all.
+        among: Gives the examples to yield, `[M]` int64, at the beginning of each epoch; None = all.
     """
 
     def __init__(
@@ -41,10 +41,11 @@ class ImageLoader:
         shuffle: bool = True,
         augmentations: Sequence[str] = (),
         seed: int = 0,
-        among: Int[Tensor, " m"] | None = None,
+        among: Callable[[], Int[Tensor, " m"]] | None = None,
     ) -> None:
         self._images = images
-        self._among = torch.arange(len(images.labels)) if among is None else among.cpu()
+        self._ask = among or (lambda: torch.arange(len(images.labels)))
+        self._among = self._ask().cpu()
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._augmentations = augmentations
@@ -58,7 +59,7 @@ class ImageLoader:
         self.epoch = 0
 
     def __len__(self) -> int:
-        """Number of examples in an epoch."""
+        """Number of examples in an epoch; fewer after one that has found images damaged."""
         return len(self._among)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -69,13 +70,14 @@ class ImageLoader:
         """Yield `(index [B], (images, labels))` of the next epoch."""
         order_seed, augment_seed = np.random.SeedSequence([self._seed, self.epoch]).generate_state(2).tolist()
         self.epoch += 1
-        order = self._among
+        order = self._among = self._ask().cpu()
         if self._shuffle:
             order = order[torch.randperm(len(self), generator=torch.Generator().manual_seed(order_seed))]
         labels = self._images.labels
         generator = torch.Generator(labels.device).manual_seed(augment_seed)
         for index, pixels in self._images.batches(order, self._batch_size):
             yield index, (self._prepared(pixels, generator), labels.index_select(0, index))
+        self._among = self._ask().cpu()
 
     def state_dict(self) -> dict[str, Any]:
         """The number of the next epoch."""

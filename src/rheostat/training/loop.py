@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -31,6 +32,7 @@ from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog, Meters
 from rheostat.training.augmenting import HELD_OUT_EVERY, build_augment, held_out
 from rheostat.training.checkpoint import RunFolder
+from rheostat.training.data import ImageData, Skipped
 from rheostat.training.evaluation import evaluate
 from rheostat.training.loader import ImageLoader
 from rheostat.training.plan import Plan, cuda_devices
@@ -127,15 +129,19 @@ class _Run:
         # what is decided per example comes after selection, which then scores and logs the plain views
         always = () if self.augment is not None else settings.augmentations
         self.plain = not always
-        among, reserve = data.in_use("train"), held_out(settings, data)
+        reserve = held_out(settings, data)
         self.reserve: ImageLoader | None = None
         if reserve is not None:
-            among = among[~torch.isin(among, reserve)]
-            self.reserve = ImageLoader(data.train, data, _TEST_BATCH, shuffle=False, among=reserve)
+            self.reserve = ImageLoader(data.train, data, _TEST_BATCH, shuffle=False, among=lambda: reserve)
         self.candidates = ImageLoader(
-            data.train, data, settings.batch_size, augmentations=always, seed=settings.seed, among=among
+            data.train,
+            data,
+            settings.batch_size,
+            augmentations=always,
+            seed=settings.seed,
+            among=partial(_trained_on, data, reserve),
         )
-        self.test = ImageLoader(data.test, data, _TEST_BATCH, shuffle=False, among=data.in_use("test"))
+        self.test = ImageLoader(data.test, data, _TEST_BATCH, shuffle=False, among=partial(data.in_use, "test"))
         self.loader = SelectiveLoader(
             self.candidates,
             self.model,
@@ -260,14 +266,16 @@ class _Run:
             "mean": list(data.mean),
             "std": list(data.std),
             "fingerprint": data.fingerprint,
-            "labels": hashlib.sha256(data.train.labels.cpu().numpy().tobytes()).hexdigest(),
+            "labels": _digest(data.train.labels),
+            "decisions": _digest(_decided(data)),
             "skipped": [asdict(skipped) for skipped in data.skipped],
         }
 
     def _must_be_as_they_were(self, data: dict[str, Any]) -> None:
         now = self._of_the_data()
-        for name, what in (("fingerprint", "training images"), ("labels", "training labels")):
-            if data.get(name, now[name]) != now[name]:  # checkpoints of earlier versions have neither
+        told = {"fingerprint": "training images", "labels": "training labels", "decisions": "decisions on the labels"}
+        for name, what in told.items():
+            if data.get(name, now[name]) != now[name]:  # checkpoints of earlier versions have none
                 raise StateError(
                     f"the {what} are not those that the run was started with: resume with the same data and decisions, "
                     "or start a new run"
@@ -344,6 +352,7 @@ class _Run:
         self.folder.save(
             {
                 "data": self._of_the_data(),
+                "given": self.plan.data.train.labels.cpu(),
                 "model": self.plan.accelerator.unwrap_model(self.model).state_dict(),
                 "best": None if self.best is None else self.best._asdict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -362,6 +371,8 @@ class _Run:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         accelerator = self.plan.accelerator
         self.log.load_state_dict(state["log"])  # first: it notices data of another size
+        for one in state["data"].get("skipped", ()):
+            self.plan.data.skip(Skipped(**one))
         self._must_be_as_they_were(state["data"])
         if self.augment is not None:
             self.augment.load_state_dict(state["augment"])
@@ -394,6 +405,25 @@ def _optimizer(settings: TrainSettings, model: nn.Module) -> torch.optim.Optimiz
     return torch.optim.SGD(
         model.parameters(), lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
     )
+
+
+def _trained_on(data: ImageData, reserve: Tensor | None) -> Tensor:
+    """Indices of the training examples that are in use, and not held out."""
+    indices = data.in_use("train")
+    return indices if reserve is None else indices[~torch.isin(indices, reserve)]
+
+
+def _decided(data: ImageData) -> Tensor:
+    """What a person has decided on, and removed: `[2, N]` bool."""
+    decided = torch.zeros(2, len(data.train.labels), dtype=torch.bool)
+    decided[0, sorted(data.reviewed)] = True
+    if data.removed is not None:
+        decided[1] = data.removed.cpu()
+    return decided
+
+
+def _digest(values: Tensor) -> str:
+    return hashlib.sha256(values.cpu().numpy().tobytes()).hexdigest()
 
 
 def _silent(share: float, line: str) -> None:

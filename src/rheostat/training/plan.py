@@ -92,7 +92,7 @@ def _by_name(settings: TrainSettings, data: ImageData) -> Build:
 
 def _check_takes(model: nn.Module, settings: TrainSettings, data: ImageData) -> None:
     """Send one image through the model, so that a wrong size is known before anything runs."""
-    _, pixels = next(data.train.batches(torch.arange(1), 1))
+    pixels = data.first()
     must_be_pixels(pixels, settings.augment_names)
     try:
         with torch.no_grad():
