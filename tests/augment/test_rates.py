@@ -96,7 +96,7 @@ def test_a_resumed_rate_goes_on_as_the_uninterrupted_one(build: Callable[[], Rat
         assert torch.equal(resumed.probabilities(difficulty, epoch), uninterrupted.probabilities(difficulty, epoch))
 
 
-@pytest.mark.parametrize("build", [lambda: Uniform(0.3), lambda: RankRate(0.3, 3.0), lambda: TopK(0.3)])
+@pytest.mark.parametrize("build", [lambda: Uniform(0.3), lambda: RankRate(0.3, 3.0)])
 def test_the_mean_over_all_is_kept_whatever_is_excluded_or_unseen(build: Callable[[], Rate]) -> None:
     difficulty = ranks(1000)
     for excluded in (None, some_of(1000, 0.1), some_of(1000, 0.4)):
@@ -194,10 +194,10 @@ def test_a_threshold_augments_what_is_harder_and_was_seen() -> None:
     assert Threshold(0.5).probabilities(difficulty, 0).tolist() == [0, 0, 1, 0, 1]
 
 
-def test_top_k_is_chosen_once_when_all_have_been_seen() -> None:
+def test_top_k_is_chosen_once_after_an_epoch_of_plain_views() -> None:
     rate = TopK(0.5)
     first = torch.tensor([0.1, 0.9, math.nan, 0.7])
-    assert rate.probabilities(first, 0).tolist() == [0.5] * 4
+    assert rate.probabilities(first, 0).tolist() == [0] * 4
     chosen = torch.tensor([0.1, 0.9, 0.3, 0.7])
     assert rate.probabilities(chosen, 1).tolist() == [0, 1, 0, 1]
     assert rate.probabilities(1 - chosen, 2).tolist() == [0, 1, 0, 1]
@@ -209,14 +209,16 @@ def test_top_k_is_chosen_once_when_all_have_been_seen() -> None:
         rate.probabilities(ranks(5), 5)
 
 
-def test_top_k_does_not_wait_for_what_is_excluded_nor_beyond_the_epoch_it_is_told() -> None:
-    partly = torch.tensor([0.1, 0.9, math.nan, 0.7])
-    assert TopK(0.5).probabilities(partly, 0, torch.tensor([False, False, True, False])).tolist() == [0, 1, 0, 1]
+def test_top_k_takes_its_share_of_what_was_seen_when_it_was_told_to() -> None:
     told = TopK(0.75, settle=2)
-    assert told.probabilities(torch.tensor([0.1, 0.2, 0.3, 0.4]), 1).tolist() == [0.75] * 4
-    assert told.probabilities(partly, 2).tolist() == [1, 1, 0, 1]
-    assert TopK(1.0, settle=0).probabilities(partly, 0).tolist() == [1, 1, 0, 1]  # the unseen never
-    assert TopK(0.5, settle=0).probabilities(torch.ones(4), 0).tolist() == [1, 1, 0, 0]  # the lower index
+    assert told.probabilities(torch.tensor([0.1, 0.2, 0.3, 0.4]), 1).tolist() == [0] * 4
+    partly = torch.tensor([0.1, 0.9, math.nan, 0.7, math.nan])
+    assert told.probabilities(partly, 2).tolist() == [0, 1, 0, 1, 0]  # round(0.75 x 3); the unseen never
+    assert told.probabilities(torch.ones(5), 3).tolist() == [0, 1, 0, 1, 0]
+    assert TopK(1.0).probabilities(partly, 1).tolist() == [1, 1, 0, 1, 0]
+    assert TopK(0.5).probabilities(torch.ones(4), 1).tolist() == [1, 1, 0, 0]  # the lower index
+    with pytest.raises(SettingsError, match="settle is 0"):
+        TopK(0.5, settle=0)
 
 
 # ---- names and ranges

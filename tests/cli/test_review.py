@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -223,9 +223,13 @@ def test_a_review_is_served_until_it_is_ended_and_a_kill_loses_nothing(run: Path
 @pytest.fixture
 def ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C comes as soon as the page is served."""
-    ended = threading.Event()
-    ended.set()
-    monkeypatch.setattr("rheostat.cli.review._ended_by_signals", lambda: nullcontext(ended))
+
+    @contextmanager
+    def at_once(stop: threading.Event) -> Iterator[None]:
+        stop.set()
+        yield
+
+    monkeypatch.setattr("rheostat.cli.review.ended_by_signals", at_once)
 
 
 def test_a_review_goes_without_neighbours_where_the_model_cannot_be_had(call: Call, run: Path, ended_at_once: None):

@@ -104,9 +104,10 @@ def test_decisions_that_a_run_was_trained_with_are_settled_in_its_review(tmp_pat
     assert 21 in listed  # nobody could tell
     with run.open_store() as store:
         assert {index: (one.given, one.label, one.by) for index, one in store.current().items()} == {
-            7: (labels[7], (labels[7] + 1) % 10, "ann"),
-            14: (labels[14], None, "ann"),
+            7: (labels[7], (labels[7] + 1) % 10, "before:ann"),
+            14: (labels[14], None, "before:ann"),
         }
+        assert store.undo("ann") == []  # what was decided before the run is nobody's to take back
         store.decide(28, "remove", given=labels[28], by="me", expected=None)
         current = store.current()
         store.decide(14, "remove", given=labels[14], by="me", expected=current[14].number)

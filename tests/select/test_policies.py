@@ -24,8 +24,8 @@ from rheostat.select import (
     policy_names,
 )
 from rheostat.select.policies.biggest_losers import loss_as_probability, percentile_as_probability
-from rheostat.select.policy import Stateful
 from rheostat.signals import euclidean
+from rheostat.signals.stateful import Stateful
 from tests.select.toys import global_randomness_untouched, through_a_file
 
 POLICIES: list[Callable[[], Policy]] = [

@@ -12,6 +12,7 @@ from torch import Tensor
 from rheostat.errors import SettingsError
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog
+from rheostat.signals.stateful import named_state
 from rheostat.training import ImageData, RunFolder, augmenting, loop, prepare, train
 from tests.training.toys import BATCH, TRAIN, bars, checkpoint, left_behind, run, settings
 
@@ -165,6 +166,22 @@ def test_a_kind_that_learns_is_rewarded_and_resumes_as_if_uninterrupted(
     assert left_behind(tmp_path / "halves") == left_behind(tmp_path / "whole")
 
 
+def test_without_augmentation_a_quarantine_still_has_its_looks(tmp_path: Path) -> None:
+    run(tmp_path / "run", policy="uniform", quarantine=0.25, quarantine_weight=0.0, epochs=4)
+    assert [epoch["quarantined"] for epoch in augmented(tmp_path / "run")] == [0, 0, TRAIN // 4, TRAIN // 4]
+    assert log_of(tmp_path / "run").looks.tolist() == [4] * TRAIN
+
+
+@pytest.mark.parametrize("kind", ["random-search", "evolution"])
+def test_the_seed_reaches_a_search(kind: str) -> None:
+    built = [
+        augmenting.build_augment(settings(augment=kind, seed=seed), bars(), ExampleLog(TRAIN)) for seed in (0, 1, 1)
+    ]
+    states = [str(named_state(augment.kind)) for augment in built if augment is not None]
+    assert states[0] != states[1]
+    assert states[1] == states[2]
+
+
 def test_held_out_examples_are_not_trained_on(tmp_path: Path) -> None:
     asked = settings(augment="bandit", reward="held-out", policy="uniform")
     reserve = augmenting.held_out(asked, bars())
@@ -188,6 +205,10 @@ def test_settings_that_do_not_agree_are_told() -> None:
         ({"rate": "uniform"}, "rate=uniform needs something to apply"),
         ({"augment": "bandit,trivial"}, "it can have one"),
         ({"augment": "mixup"}, "augment has 'mixup'"),
+        ({"augment": "trivial", "reward": "held-out"}, "reward=held-out needs a kind that learns"),
+        ({"quarantine_weight": 0.0}, "needs a quarantine"),
+        ({"augment": "trivial", "rate_mean": 0.1}, "rate_mean is of no use with rate=always"),
+        ({"augment": "trivial", "quarantine": 0.1, "policy": "uniform"}, "rate=always leaves none"),
     ):
         with pytest.raises(SettingsError, match=told):
             TrainSettings.checked({"data": "bars", **values})

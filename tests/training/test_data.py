@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from rheostat.errors import DataError, SettingsError
-from rheostat.training import ImageData, ImageLoader, load_data
+from rheostat.training import ImageData, ImageLoader, evaluate, load_data
 from rheostat.training.data import Images, ResidentImages, StreamedImages
 from tests.select.toys import global_randomness_untouched
 
@@ -379,6 +379,26 @@ def test_a_damaged_file_is_named_by_its_path(tmp_path: Path) -> None:
     assert skipped.split == "test"
     assert str(broken) in skipped.reason
     assert len(indices_of(data, "test")) == len(data.test.labels) - 1
+
+
+def test_an_error_is_that_of_the_images_that_could_be_looked_at(tmp_path: Path) -> None:
+    folder = write_image_folder(tmp_path / "pets", ["train", "test"])
+    for broken in sorted((tmp_path / "pets" / "test").rglob("*.png"))[:3]:
+        broken.write_bytes(b"no image at all")
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(3))
+    found = []
+    for limit in (4.0, 0.0):
+        data = load_data(folder, memory_limit=limit, workers=0)
+        tested = loader(data, "test", among=lambda data=data: data.in_use("test"), shuffle=False)
+        found.append(evaluate(model, tested))
+        assert len(tested) == TEST - 3  # the streamed ones know it by now
+    assert found[0].error == found[1].error
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-6)  # batches are cut elsewhere
+    for broken in (tmp_path / "pets" / "test").rglob("*.png"):
+        broken.write_bytes(b"no image at all")
+    with pytest.raises(DataError, match="no image to evaluate on"):
+        evaluate(model, loader(load_data(folder, memory_limit=0.0, workers=0), "test"))
 
 
 def test_data_without_an_image_that_can_be_decoded_are_refused(tmp_path: Path) -> None:

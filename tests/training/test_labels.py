@@ -10,7 +10,7 @@ from rheostat.augment import Decisions
 from rheostat.errors import DataError, StateError
 from rheostat.signals import ExampleLog
 from rheostat.training import ImageData, RunFolder
-from rheostat.training.labels import data_of, identity_of, with_decisions
+from rheostat.training.labels import data_of, identity_of, label_files, with_decisions
 from tests.training.toys import TRAIN, bars, checkpoint, run, settings
 
 
@@ -122,3 +122,28 @@ def test_a_run_is_not_resumed_with_other_labels_or_images(tmp_path: Path) -> Non
     with pytest.raises(StateError, match="the training images are not those"):
         run(tmp_path / "run", data=darker, epochs=2, resume=True)
     assert len(RunFolder(tmp_path / "run").epochs.read()) == 1  # nothing is lost
+
+
+def test_a_run_is_not_resumed_after_other_decisions(tmp_path: Path) -> None:
+    data = bars()
+    store = decided(tmp_path / "d.db", data, (0, "keep", None))
+    run(tmp_path / "run", data=with_decisions(data, store), epochs=1)
+    decided(store, data, (1, "remove", None))
+    with pytest.raises(StateError, match="the decisions on the labels are not those"):
+        run(tmp_path / "run", data=with_decisions(data, store), epochs=2, resume=True)
+
+
+def test_decisions_that_leave_no_example_are_refused(tmp_path: Path) -> None:
+    data = bars()
+    store = tmp_path / "d.db"
+    with Decisions(store, data=identity_of(data)) as kept:
+        kept.decide_many(dict(enumerate(data.train.labels.tolist())), "remove", by="test")
+    with pytest.raises(DataError, match="leaves no training example"):
+        with_decisions(data, store)
+
+
+def test_a_file_with_a_comma_in_its_name_is_one_file(tmp_path: Path) -> None:
+    table = tmp_path / "a,b.csv"
+    table.write_text("index,label\n")
+    assert label_files(settings(labels=str(table))) == [table]
+    assert label_files(settings(labels="a.csv, b.db")) == [Path("a.csv"), Path("b.db")]

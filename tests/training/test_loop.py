@@ -493,7 +493,11 @@ def test_a_run_folder_holds_the_settings_the_records_the_checkpoint_and_the_summ
     assert folder.epochs.read() == summary["epochs"] == read_json(folder.path / "summary.json")["epochs"]
     assert summary["final"] == summary["epochs"][-1]
     assert summary["settings"] == json.loads((folder.path / "settings.json").read_text())
+    hashes = {name: summary["data"][name] for name in ("fingerprint", "labels", "decisions")}
+    assert len({*hashes.values()}) == 3
     assert summary["data"] == {
+        **hashes,
+        "skipped": [],
         "note": "made for a test",
         "train": TRAIN,
         "test": TEST,

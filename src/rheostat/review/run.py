@@ -75,7 +75,7 @@ class SeenRun:
             alike: dict[tuple[str, int | None, str], dict[int, int]] = defaultdict(dict)
             for index, one in self._decided_before().items():
                 if one.given is not None:
-                    alike[one.decision, one.label, f"{_BEFORE}{one.by}"][index] = one.given
+                    alike[one.decision, one.label, _BEFORE + one.by.removeprefix(_BEFORE)][index] = one.given
             for (decision, label, by), given in alike.items():  # passes over what has a decision here
                 store.decide_many(given, decision, label=label, by=by)
         except BaseException:
