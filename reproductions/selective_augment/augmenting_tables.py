@@ -252,7 +252,7 @@ def dots(record: Record) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_title(_DATA[data], loc="left", color=INK, fontsize=11)
         axes.set_xlabel(f"error above {reference}'s (left is better)")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
     return figure
 
 
