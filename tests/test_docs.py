@@ -47,7 +47,7 @@ def test_every_picture_and_every_link_within_the_repository_exists():
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_python_block_runs(block: str):
-    data = TensorDataset(torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,)))
+    data = TensorDataset(torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,)))
     loader = DataLoader(data, batch_size=32, shuffle=True)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from functools import partial
@@ -58,8 +59,14 @@ class Server:
             timeout_graceful_shutdown=_PATIENCE_S,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([bound],), name="console", daemon=True)
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(bound),), name="console", daemon=True)
         self._thread.start()
+
+    async def _serve(self, bound: socket.socket) -> None:
+        await self._server.serve(sockets=[bound])
+        for connection in list(self._server.server_state.connections):  # those that have outlasted the patience
+            connection.transport.abort()
+        await asyncio.sleep(0)  # they are closed by the loop, which ends with this
 
     @property
     def url(self) -> str:
