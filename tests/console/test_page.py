@@ -93,7 +93,7 @@ def test_the_page_shows_the_picture_the_apps_and_the_budget_and_asks_nobody_else
         "vehicle\t4\t3.9\t3\t2\t0.81\t0.90\t0.74",
         "person\t2\t1.2\t2\t2\t0.81\t0.90\t0.74",
     ]
-    assert page.locator("#overlay").is_hidden()
+    page.locator("#overlay").wait_for(state="hidden")
     assert page.locator(".event").count() == 2
     page.close()
     assert {re.sub(r"^(\w+://[^/]+).*", r"\1", url) for url in asked} == {server.address}
@@ -128,7 +128,7 @@ def test_a_gap_in_the_samples_is_a_gap_in_the_line(page: Page, node: FakeNode):
 
 def test_an_event_that_begins_is_in_the_title_and_in_the_list_until_it_ends(page: Page, node: FakeNode):
     wait_until(page, "document.title === 'crossing.mp4 - Rheostat'")
-    assert page.locator("#no-events").is_visible()
+    page.locator("#no-events").wait_for()
     node.sample("vehicle", 0.9, 0.95)
     event = node.begin("vehicle")
     wait_until(page, "document.title === '● vehicle - Rheostat'")
@@ -170,7 +170,7 @@ def test_events_are_filtered_by_app_and_older_ones_come_on_demand(page: Page, no
     node.end(node.begin("person"))
     page.locator("#older").click()
     wait_until(page, "document.querySelectorAll('.event').length === 31")
-    assert page.locator("#older").is_hidden()
+    page.locator("#older").wait_for(state="hidden")
     node.end(node.begin("person"))
     wait_until(page, "document.querySelectorAll('.event').length === 32")  # the older ones stay
     assert "person" in page.locator(".event").first.inner_text()
@@ -197,7 +197,7 @@ def test_a_lost_connection_is_told_and_found_again(browser: Browser, node: FakeN
     page = browser.new_page()
     page.goto(first.url)
     row(page, "vehicle").wait_for()
-    assert page.locator("#banner").is_hidden()
+    page.locator("#banner").wait_for(state="hidden")
     first.close()
     page.locator("#banner").wait_for()
     expect_text(page.locator("#banner"), "Connection to the node lost")
@@ -248,7 +248,7 @@ def test_an_app_is_added_by_its_folder_and_a_wrong_folder_is_told(page: Page, no
     page.get_by_label("Folder of its package").fill("/srv/package-bus")
     page.get_by_role("button", name="Add", exact=True).click()
     row(page, "package-bus").wait_for()
-    assert page.locator("#add-dialog").is_hidden()
+    page.locator("#add-dialog").wait_for(state="hidden")
     wait_until(page, "document.querySelector('#plan-number').textContent === 'number 3'")
     wait_until(page, "document.querySelector('#tree-picture').src.endsWith('plan=3')")
 
@@ -268,7 +268,7 @@ def test_a_node_without_apps_says_so(page: Page, node: FakeNode):
         node.remove_app(name)
     page.locator("#no-apps").wait_for()
     expect_text(page.locator("#plan-number"), "none yet")
-    assert page.locator("#tree-picture").is_hidden()
+    page.locator("#tree-picture").wait_for(state="hidden")
 
 
 def test_a_node_that_fails_is_not_mistaken_for_one_that_is_gone(page: Page, node: FakeNode):

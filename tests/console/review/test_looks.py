@@ -99,7 +99,7 @@ def test_help_lists_the_keys_and_keys_do_nothing_behind_it(page: Page, desk: Fak
     expect_text(page.locator("#help"), "drawn at random")
     page.keyboard.press("k")
     page.keyboard.press("Escape")
-    assert page.locator("#help").is_hidden()
+    page.locator("#help").wait_for(state="hidden")
     assert desk.log == []
     press(page, "k")
     at(page, 1)

@@ -148,7 +148,7 @@ def test_undo_takes_back_one_after_the_other_and_returns_to_it(page: Page, desk:
         press(page, "u")
         at(page, position)
         expect_text(page.locator("#said"), f"Undone: example {desk.rows[position]['index']}.")
-    assert page.locator("#verdict").is_hidden()
+    page.locator("#verdict").wait_for(state="hidden")
     assert desk.progress()["reviewed"] == 0
     eventually(page, lambda: marks(page) == {})
     press(page, "u")
