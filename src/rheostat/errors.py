@@ -17,7 +17,7 @@ The command line turns each into one line on standard error and exit code 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class RheostatError(Exception):
@@ -77,3 +77,21 @@ def unknown_name(
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     listed = ", ".join([*known, note] if note else known)
     return SettingsError(f"unknown {kind} {name!r}: {hint}known are {listed}")
+
+
+def check_options(kind: str, name: str, options: Iterable[str], known: Collection[str]) -> None:
+    """Refuse an option that something named does not take.
+
+    Args:
+        kind: What is named, e.g. ``"policy"``.
+        name: Its name.
+        options: What was given.
+        known: What it takes.
+
+    Raises:
+        SettingsError: The first option that is not among them; the message lists those that are.
+    """
+    for option in options:
+        if option not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes no option"
+            raise SettingsError(f"{kind} {name!r} has no option {option!r}: it {takes}")

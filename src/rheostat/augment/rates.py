@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rheostat.errors import SettingsError, StateError, unknown_name
+from rheostat.errors import SettingsError, StateError, check_options, unknown_name
 
 _HALVINGS = 80  # of an interval of at most some thousands: far below the precision of float64
 
@@ -291,10 +291,7 @@ def build_rate(name: str, **options: Any) -> Rate:
             outside its range.
     """
     known = rate_option_names(name)
-    for option in options:
-        if option not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes no option"
-            raise SettingsError(f"rate {name!r} has no option {option!r}: it {takes}")
+    check_options("rate", name, options, known)
     return _RATES[name][0](**options)
 
 

@@ -36,6 +36,12 @@ class Skipped:
     reason: str
 
 
+def note_skipped(skipped: list[Skipped], one: Skipped) -> None:
+    """Add an image to those that cannot be decoded, once."""
+    if not any((one.split, one.index) == (other.split, other.index) for other in skipped):
+        skipped.append(one)
+
+
 @runtime_checkable
 class Images(Protocol):
     """One split: uint8 images, or features of a floating type, and labels that are known to be class indices."""
@@ -93,11 +99,6 @@ class ImageData:
         if split == "train" and self.removed is not None:
             use &= ~self.removed.cpu()
         return use.nonzero().flatten()
-
-    def skip(self, one: Skipped) -> None:
-        """Note an image that cannot be decoded, once."""
-        if one not in self.skipped:
-            self.skipped.append(one)
 
     def first(self) -> Tensor:
         """The first training image that can be decoded, or the first features: `[1, ...]`.

@@ -32,7 +32,7 @@ from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog, Meters
 from rheostat.training.augmenting import HELD_OUT_EVERY, build_augment, held_out
 from rheostat.training.checkpoint import RunFolder
-from rheostat.training.data import ImageData, Skipped
+from rheostat.training.data import ImageData, Skipped, note_skipped
 from rheostat.training.evaluation import evaluate
 from rheostat.training.loader import ImageLoader
 from rheostat.training.plan import Plan, cuda_devices
@@ -372,7 +372,7 @@ class _Run:
         accelerator = self.plan.accelerator
         self.log.load_state_dict(state["log"])  # first: it notices data of another size
         for one in state["data"].get("skipped", ()):
-            self.plan.data.skip(Skipped(**one))
+            note_skipped(self.plan.data.skipped, Skipped(**one))
         self._must_be_as_they_were(state["data"])
         if self.augment is not None:
             self.augment.load_state_dict(state["augment"])

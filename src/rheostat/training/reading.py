@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from rheostat.errors import DataError, MissingExtraError, SettingsError
-from rheostat.training.data import ImageData, Images, ResidentImages, Skipped, StreamedImages
+from rheostat.training.data import ImageData, Images, ResidentImages, Skipped, StreamedImages, note_skipped
 from rheostat.training.decoding import Decode, Files, all_pixels, hub
 
 _IMAGE_COLUMNS = ("image", "img")
@@ -85,8 +85,7 @@ def load_data(
 
 
 def _note_damage(skipped: list[Skipped], split: Literal["train", "test"], at: int, reason: str) -> None:
-    if not any(one.split == split and one.index == at for one in skipped):
-        skipped.append(Skipped(split, at, reason))
+    note_skipped(skipped, Skipped(split, at, reason))
 
 
 def _splits(name: str) -> tuple[Any, Any, str]:

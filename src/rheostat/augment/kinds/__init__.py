@@ -10,7 +10,7 @@ from rheostat.augment.kinds.bandit import Bandit
 from rheostat.augment.kinds.kind import Choice, Kind, LearningKind
 from rheostat.augment.kinds.published import BaseOnly, RandAugment, TrivialAugment
 from rheostat.augment.kinds.searches import Evolution, RandomSearch
-from rheostat.errors import SettingsError, unknown_name
+from rheostat.errors import check_options, unknown_name
 
 __all__ = [
     "AutoAugment",
@@ -67,8 +67,5 @@ def build_kind(name: str, **options: Any) -> Kind:
             outside its range.
     """
     known = kind_option_names(name)
-    for option in options:
-        if option not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes no option"
-            raise SettingsError(f"kind {name!r} has no option {option!r}: it {takes}")
+    check_options("kind", name, options, known)
     return _KINDS[name](**options)

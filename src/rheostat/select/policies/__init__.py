@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from rheostat.errors import SettingsError, unknown_name
+from rheostat.errors import check_options, unknown_name
 from rheostat.select.policies.baselines import MatchedRandom, Random, Uniform
 from rheostat.select.policies.biggest_losers import Percentile, SelectiveBackprop
 from rheostat.select.policies.top_k import TopK
@@ -55,10 +55,7 @@ def build_policy(name: str, **options: Any) -> Policy:
     known = option_names(name)
     if name == "matched-random":
         return MatchedRandom(build_policy(options.pop("reference", _REFERENCE), **options))
-    for option in options:
-        if option not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes no option"
-            raise SettingsError(f"policy {name!r} has no option {option!r}: it {takes}")
+    check_options("policy", name, options, known)
     return _POLICIES[name](**options)
 
 
