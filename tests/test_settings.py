@@ -32,7 +32,22 @@ OTHERS: dict[str, Any] = {
     "beta": 2.0,
     "history": 512,
     "reference": "percentile",
+    "pool": 256,
+    "reweight": False,
+    "uniform": True,
+    "holdout": "losses.npy",
+    "drop": 0.25,
+    "full": 0.25,
+    "threshold": 0.5,
+    "revision": 2,
+    "decay": 0.75,
     "score": "entropy",
+    "govern": True,
+    "source": "training",
+    "reuse": 3,
+    "scoring_batch": 512,
+    "scoring_precision": "bf16",
+    "scoring_scale": 0.5,
     "warmup": 2,
     "epochs": 30,
     "max_backwards": 64000,
@@ -184,7 +199,7 @@ def test_every_setting_has_a_description_for_the_flag_and_the_form() -> None:
 
 def test_the_defaults_are_those_of_the_thesis_for_mnist() -> None:
     default = settings()
-    assert (default.model, default.policy, default.score) == ("lenet", "selective-backprop", "euclidean")
+    assert (default.model, default.policy, default.score) == ("lenet", "selective-backprop", None)
     assert (default.optimizer, default.lr, default.momentum, default.weight_decay) == ("sgd", 0.1, 0.0, 5e-4)
     assert (default.batch_size, default.schedule, default.augment) == (128, "constant", "none")
 

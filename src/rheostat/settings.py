@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rheostat.errors import SettingsError, StateError
 
-POLICY_OPTIONS = ("floor", "keep", "p", "beta", "history", "reference")
+POLICY_OPTIONS = (
+    *("floor", "keep", "p", "beta", "history", "reference", "pool", "reweight", "uniform", "holdout"),
+    *("drop", "full", "threshold", "revision", "decay"),
+)
 AUGMENTATIONS = ("crop", "flip", "cutout")
 LEARNING_KINDS = ("bandit", "random-search", "evolution")
 KINDS = ("trivial", "rand", "autoaugment", *LEARNING_KINDS)
@@ -90,13 +93,60 @@ class TrainSettings(Settings):
 
     policy: str = Field("selective-backprop", description="which examples are trained on; 'uniform' = all")
     floor: float | None = Field(None, description="selective-backprop: smallest probability of keeping, 0 to 1")
-    keep: float | None = Field(None, description="top-k: share kept of every round, above 0 to 1")
+    keep: float | None = Field(
+        None,
+        description="top-k, reducible-loss: share kept of every round, above 0 to 1; katharopoulos: number drawn of a "
+        "pool",
+    )
     p: float | None = Field(None, description="random: probability of keeping, above 0 to 1")
     beta: float | None = Field(None, description="percentile: selectivity, above 0")
     history: int | None = Field(None, description="percentile: number of recent scores to rank among")
-    reference: str | None = Field(None, description="matched-random: the policy whose kept share is matched")
-    score: str = Field(
-        "euclidean", description="euclidean, cross-entropy, negative-margin, entropy, max-softmax or energy"
+    reference: str | None = Field(
+        None, description="matched-random: the policy whose kept share is matched; reweighted: the policy that keeps"
+    )
+    pool: int | None = Field(None, description="katharopoulos, reducible-loss: candidates that are seen together")
+    reweight: bool | None = Field(None, description="katharopoulos: weigh the kept so that their mean is unbiased")
+    uniform: bool | None = Field(None, description="katharopoulos: draw any of the pool, whatever the score")
+    holdout: str | None = Field(None, description="reducible-loss: file of holdout losses by index (.npy, .pt, .csv)")
+    drop: float | None = Field(
+        None, description="prune-and-rescale: share dropped of the examples below the mean loss, 0 to below 1"
+    )
+    full: float | None = Field(
+        None, description="prune-and-rescale: share of the epochs, at the end, that train on everything, 0 to 1"
+    )
+    threshold: float | None = Field(
+        None, description="progressive-dropout: probability of the label below which an example is kept, above 0 to 1"
+    )
+    revision: int | None = Field(None, description="progressive-dropout: epochs at the end that train on everything")
+    decay: float | None = Field(
+        None,
+        description="progressive-dropout: keep any example, in each epoch this share of the one before, above 0 to 1",
+    )
+    score: str | None = Field(
+        None,
+        description="euclidean, cross-entropy, gradient-norm, doubt, negative-margin, entropy, max-softmax or energy; "
+        "left out: what the policy asks for",
+    )
+    govern: bool = Field(
+        default=False,
+        description="let measured times choose where scores come from, and switch selection off where it saves none",
+    )
+    source: Literal["forward", "training"] | None = Field(
+        None,
+        description="scores of a forward pass of their own, or of the last training pass, which costs next to nothing; "
+        "left out: what the policy asks for",
+    )
+    reuse: int = Field(0, ge=0, description="epochs for which the score of a forward pass serves again")
+    scoring_batch: int | None = Field(
+        None,
+        ge=1,
+        description="candidates scored and drawn together; the batch size, or the policy's pool, if left out",
+    )
+    scoring_precision: Literal["no", "bf16", "fp16"] = Field(
+        "no", description="mixed precision of the scoring forward alone; no: that of the run"
+    )
+    scoring_scale: float = Field(
+        1.0, gt=0, le=1, description="height and width of the images in the scoring forward, as a share"
     )
     warmup: int = Field(0, ge=0, description="epochs without selection at the start")
 
@@ -160,6 +210,10 @@ class TrainSettings(Settings):
             unused = getattr(self, name) != type(self).model_fields[name].default and self.rate_name not in rates
             if unused:
                 problems.append(f"{name} is of no use with rate={self.rate_name}: give rate={' or '.join(rates)}")
+        if self.govern and (self.source is not None or self.reuse):
+            problems.append("govern moves source and reuse by itself: leave them out")
+        if self.govern and self.policy in _UNSCORED:
+            problems.append(f"policy={self.policy} looks at no score: there is nothing to govern")
         if self.rate == "always" and self.learning_kind and self.reward == "band":
             problems.append(
                 f"rate=always leaves {self.kind} no plain view to compare with: lower the rate, e.g. rate=uniform, or "
@@ -214,6 +268,17 @@ class TrainSettings(Settings):
         names = {"uniform": ("mean",), "rank": ("mean", "gamma"), "threshold": ("at",), "top-k": ("share",)}
         values = {"mean": self.rate_mean, "gamma": self.rate_gamma, "at": self.rate_threshold, "share": self.rate_mean}
         return {name: values[name] for name in names.get(self.rate_name, ())}
+
+    @property
+    def scoring_options(self) -> dict[str, Any]:
+        """The options of the scoring, but for the score itself."""
+        return {
+            "source": self.source,
+            "reuse": self.reuse,
+            "batch_size": self.scoring_batch,
+            "precision": self.scoring_precision,
+            "scale": self.scoring_scale,
+        }
 
     @property
     def trackers(self) -> list[str]:

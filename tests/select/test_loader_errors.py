@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from rheostat.errors import DataError, ScoreError, SettingsError
-from rheostat.select import Candidates, Scoring, SelectiveBackprop, SelectiveLoader, Uniform
+from rheostat.select import Candidates, Choice, Scoring, SelectiveBackprop, SelectiveLoader, Traits, Uniform
 from tests.select.toys import CLASSES, READS_LOGITS, examples, in_order
 
 STRANGE = 17  # the example that something is wrong with
@@ -48,11 +48,10 @@ def test_a_label_outside_the_classes_is_refused_with_the_index_of_its_example(la
 @pytest.mark.parametrize("probability", [1.5, -0.1, torch.nan])
 def test_a_policy_that_gives_no_probability_is_named_with_the_index_of_the_example(probability: float) -> None:
     class Odd:
-        needs_score = False
-        keeps_all = False
+        traits = Traits(needs_score=False)
 
-        def keep_probability(self, candidates: Candidates) -> Tensor:
-            return torch.where(candidates.index == STRANGE, probability, 0.5)
+        def choose(self, candidates: Candidates) -> Choice:
+            return Choice(torch.where(candidates.index == STRANGE, probability, 0.5))
 
     with pytest.raises(ScoreError, match=rf"gave example {STRANGE} the probability {probability:.4g}.*\[0, 1\]"):
         list(SelectiveLoader(shuffled(examples(40)), READS_LOGITS, Odd(), 4))

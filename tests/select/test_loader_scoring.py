@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import TensorDataset
 
-from rheostat.select import Percentile, Policy, Scoring, SelectiveBackprop, SelectiveLoader, TopK
-from rheostat.select import loader as loader_module
+from rheostat.select import Percentile, Policy, Scoring, SelectiveBackprop, SelectiveLoader, TopK, drawing
 from rheostat.signals import cross_entropy, entropy, euclidean
 from tests.select.test_policies import POLICIES
 from tests.select.toys import CLASSES, READS_LOGITS, examples, global_randomness_untouched, in_order
@@ -250,7 +249,8 @@ def test_a_saturated_model_still_ends_its_epoch(build: Callable[[], Policy]) -> 
     policy = build()
     batches = SelectiveLoader(rounds_of(saturated, size=20), READS_LOGITS, policy, 8)
     for _ in range(2):
-        list(batches)
+        for x, _ in batches:
+            READS_LOGITS(x)
     assert batches.stats.candidates == 400
     if policy == SelectiveBackprop(floor=0.1):
         assert 15 < batches.stats.kept < 70  # 400 draws at the floor: 40, with a standard deviation of 6
@@ -322,8 +322,8 @@ def test_the_count_of_synchronisations_sees_them() -> None:
 def test_a_round_waits_for_the_device_once(policy: Policy, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     batches = SelectiveLoader(rounds_of(examples(60)), net(), policy, 4, scoring=Scoring(mode=mode))
     transfers: list[int] = []
-    to_host = loader_module.to_host
-    monkeypatch.setattr(loader_module, "to_host", lambda values: transfers.append(len(values)) or to_host(values))
+    to_host = drawing.to_host
+    monkeypatch.setattr(drawing, "to_host", lambda values: transfers.append(len(values)) or to_host(values))
     with synchronisations(monkeypatch) as found:
         list(batches)
     assert batches.stats.batches > 2

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from rheostat.errors import SettingsError
 from rheostat.signals import Score, cross_entropy, entropy, euclidean, negative_margin, score_named
-from rheostat.signals.scores import SCORES, energy, max_softmax
+from rheostat.signals.scores import SCORES, doubt, energy, gradient_norm, max_softmax
 
 CLASSES = 5
-OF_SOFT_TARGETS = [euclidean, cross_entropy]
-OF_A_LABEL = [euclidean, cross_entropy, negative_margin]
+OF_SOFT_TARGETS = [euclidean, gradient_norm, cross_entropy]
+OF_A_LABEL = [euclidean, gradient_norm, doubt, cross_entropy, negative_margin]
 
 
 def softmax(row: list[float]) -> list[float]:
@@ -22,6 +22,14 @@ def softmax(row: list[float]) -> list[float]:
 
 def euclidean_by_hand(row: list[float], target: list[float]) -> float:
     return sum((p - q) ** 2 for p, q in zip(softmax(row), target, strict=True))
+
+
+def gradient_norm_by_hand(row: list[float], target: list[float]) -> float:
+    return math.dist(softmax(row), target)
+
+
+def doubt_by_hand(row: list[float], target: list[float]) -> float:
+    return 1 - softmax(row)[target.index(1.0)]
 
 
 def cross_entropy_by_hand(row: list[float], target: list[float]) -> float:
@@ -47,6 +55,8 @@ def energy_by_hand(row: list[float], target: list[float]) -> float:
 
 BY_HAND = {
     euclidean: euclidean_by_hand,
+    gradient_norm: gradient_norm_by_hand,
+    doubt: doubt_by_hand,
     cross_entropy: cross_entropy_by_hand,
     negative_margin: negative_margin_by_hand,
     entropy: entropy_by_hand,
@@ -143,6 +153,10 @@ def test_certainty_reaches_the_ends_of_each_range() -> None:
     right, wrong = torch.tensor([0]), torch.tensor([1])
     assert euclidean(certain, right).item() == pytest.approx(0, abs=1e-6)
     assert euclidean(certain, wrong).item() == pytest.approx(2)
+    assert gradient_norm(certain, right).item() == pytest.approx(0, abs=1e-6)
+    assert gradient_norm(certain, wrong).item() == pytest.approx(2**0.5)
+    assert doubt(certain, right).item() == pytest.approx(0, abs=1e-6)
+    assert doubt(certain, wrong).item() == pytest.approx(1)
     assert cross_entropy(certain, right).item() == pytest.approx(0, abs=1e-6)
     assert cross_entropy(certain, wrong).item() == pytest.approx(50)
     assert negative_margin(certain, right).item() == -50
@@ -155,6 +169,22 @@ def test_certainty_reaches_the_ends_of_each_range() -> None:
 def test_rounding_never_takes_the_euclidean_score_below_0(generator: torch.Generator) -> None:
     logits = some_logits(generator, rows=5000, scale=10.0)  # most rows are nearly certain
     assert (euclidean(logits, logits.argmax(dim=1)) >= 0).all()
+
+
+def test_the_gradient_norm_is_that_of_the_cross_entropy_by_the_logits(generator: torch.Generator) -> None:
+    logits, labels = some_logits(generator).requires_grad_(), some_labels(generator)
+    (gradient,) = torch.autograd.grad(cross_entropy(logits, labels).sum(), logits)
+    torch.testing.assert_close(gradient_norm(logits.detach(), labels), gradient.norm(dim=1))
+
+
+@pytest.mark.parametrize("score", [gradient_norm, doubt])
+@pytest.mark.parametrize("lead", [5.0, 10.0, 14.0, 20.0, 60.0])
+def test_what_is_nearly_certain_is_not_rounded(score: Score, lead: float) -> None:
+    row = [lead, 0.0, 1.0, 0.0, 0.0]
+    powers = [math.exp(value - lead) for value in row]
+    others = [power / sum(powers) for power in powers[1:]]
+    exact = sum(others) if score is doubt else math.hypot(sum(others), *others)
+    assert score(torch.tensor([row]), torch.tensor([0])).item() == pytest.approx(exact, rel=1e-5)
 
 
 @pytest.mark.parametrize("score", BY_HAND)

@@ -58,7 +58,7 @@ class Linear(nn.Sequential):
 def without_times(record: Any) -> Any:
     """A record, or anything of records, without what differs between two equal runs."""
     if isinstance(record, dict):
-        return {name: without_times(value) for name, value in record.items() if "seconds" not in name}
+        return {name: without_times(value) for name, value in record.items() if not _is_timed(name)}
     return [without_times(value) for value in record] if isinstance(record, list) else record
 
 
@@ -82,7 +82,7 @@ def left_behind(folder: Path) -> dict[str, Any]:
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, part in value.items():
-            if "seconds" not in str(name):
+            if not _is_timed(str(name)):
                 yield from _leaves(part, f"{path}/{name}")
     elif isinstance(value, list | tuple):
         for at, part in enumerate(value):
@@ -122,3 +122,8 @@ def _train_until(folder: Path, of: TrainSettings, moment: int) -> None:
     plan = prepare(of, folder, bars())
     sys.addaudithook(kill)
     train(plan, resume=(folder / "settings.json").exists())
+
+
+def _is_timed(name: str) -> bool:
+    """Whether what a record or a checkpoint calls so depends on a clock."""
+    return "seconds" in name or name == "selection"

@@ -3,67 +3,41 @@
 ::
 
     loader --round--> score --P(keep)--> draw --> queue --n at a time--> training step (the user's own)
-             |          forward,           own      on the scoring          |
-             |          no gradient        generator  device                  |
+             |          forward, memory   own      on the scoring          |          |
+             |          or training pass  generator  device                |   scores of the training pass, for later
              +------------------------ next round <------------------------+
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rheostat.errors import DataError, ScoreError, SettingsError, StateError
+from rheostat.errors import SettingsError, StateError
+from rheostat.select.costs import OFF, TRAINING, Costs, Mode, forward_mode
+from rheostat.select.drawing import drawn
+from rheostat.select.governor import MODES, Governor
+from rheostat.select.last_scores import LastScores
+from rheostat.select.observing import Rows, TrainingPasses
 from rheostat.select.phases import Phases
 from rheostat.select.policy import Candidates, Policy
 from rheostat.select.queue import Kept, Queue
-from rheostat.select.scoring import Scored, Scorer, Scoring
+from rheostat.select.ranks import Ranks
+from rheostat.select.rounds import Rounds
+from rheostat.select.scoring import Scoring, targets_of
+from rheostat.select.source import RoundScores, Scores
+from rheostat.select.stats import Share, Stats
 from rheostat.signals import ExampleLog, Meters, batches
 from rheostat.signals.batches import Batch
-from rheostat.signals.loaders import IndexedStream
-from rheostat.signals.stateful import load_named_state, named_state
+from rheostat.signals.stateful import Stateful, load_named_state, named_state
 
-
-@dataclass(frozen=True)
-class Stats:
-    """What selection has done so far, over all epochs.
-
-    Attributes:
-        epochs: Epochs of candidates that were finished.
-        candidates: Examples offered.
-        scoring_forwards: Examples sent through the network to be scored.
-        kept: Examples kept, whether they have been trained on yet or not.
-        backwards: Examples yielded for training; each costs a training forward and a backward.
-        dropped: Kept examples that were dropped before training (remainder, age).
-        batches: Training batches yielded.
-        data_seconds, scoring_seconds, training_seconds: Wall-clock time waiting for candidates, scoring and selecting
-            them, and between a batch and the request for the next one.
-        data_cpu_seconds, scoring_cpu_seconds, training_cpu_seconds: The same in processor time of this process.
-    """
-
-    epochs: int
-    candidates: int
-    scoring_forwards: int
-    kept: int
-    backwards: int
-    dropped: int
-    batches: int
-    data_seconds: float
-    scoring_seconds: float
-    training_seconds: float
-    data_cpu_seconds: float
-    scoring_cpu_seconds: float
-    training_cpu_seconds: float
-
-    @property
-    def kept_share(self) -> float:
-        """Kept examples per candidate, in [0, 1]; NaN before the first candidate."""
-        return self.kept / self.candidates if self.candidates else float("nan")
+_MODE = "mode: "
+_COUNTED = ("candidates", "scoring_forwards", "reused", "kept", "dropped", "chosen_from", "chosen")
 
 
 class SelectiveLoader:
@@ -77,11 +51,14 @@ class SelectiveLoader:
             ...
 
     One pass over it is one epoch of candidates, in the wrapped loader's order. Each batch of the wrapped loader is one
-    round: it is moved to the model's device, scored there without gradient, and each of its examples is drawn with the
-    probability that the policy gives; the drawn wait in a queue until `batch_size` are there. How many batches an epoch
-    has is known only when it is over, so there is no `len()`.
+    round (but see `Scoring.batch_size`): it is moved to the model's device, scored there without gradient, and each of
+    its examples is drawn with the probability that the policy gives; the drawn wait in a queue until `batch_size` are
+    there. How many batches an epoch has is known only when it is over, so there is no `len()`.
 
     What it does not touch: the model's parameters, buffers and train flags, and the global random state.
+
+    In a distributed run every process wraps the loader of its own shard. They step together, whenever each has
+    `batch_size` kept examples, so all make the same number of steps, however uneven the shards.
 
     Args:
         loader: The candidates: any iterable of batches that can be iterated once per epoch. Batches are tensors
@@ -92,13 +69,17 @@ class SelectiveLoader:
         batch_size: Number of examples n in every training batch, >= 1.
         scoring: How candidates are scored.
         phases: When selection is on, and what becomes of examples that wait.
-        seed: Seed of the generator that draws.
+        seed: Seed of the generator that draws; process r draws from seed + r.
         log: Remembers scores and uses per example, if given.
-        plain_views: Whether the loader's views are un-augmented, so that the forward that scores them is also a look of
-            the `log` at them (`ExampleLog.observe`). What is not scored is not looked at.
+        plain_views: Whether the loader's views are un-augmented, so that a scoring forward is also a look of the
+            `log` at them (`ExampleLog.observe`). What is not scored is not looked at.
+        govern: Whether the loader moves the source of the scores itself, to what saves most time, and switches
+            selection off while it saves none (`Governor`); `Scoring.source` and `Scoring.reuse` are its own then. What
+            it decides depends on measured times, so that a governed run is not repeated bit for bit.
+        group: The torch.distributed group of the processes; None = the default one, if torch.distributed runs.
 
     Raises:
-        SettingsError: `batch_size` is below 1, or `policy` is not a policy.
+        SettingsError: `batch_size` is below 1, `policy` is not a policy, or there is nothing to govern.
 
     While iterating:
         DataError: A batch cannot be taken apart, the model's output does not fit, or a label lies outside the classes.
@@ -120,28 +101,35 @@ class SelectiveLoader:
         seed: int = 0,
         log: ExampleLog | None = None,
         plain_views: bool = False,
+        govern: bool = False,
+        group: Any = None,
     ) -> None:
-        if batch_size < 1:
-            raise SettingsError(f"batch_size is {batch_size}: a training batch needs at least 1 example; 128 is usual")
-        if isinstance(policy, type) or not isinstance(policy, Policy):
-            raise SettingsError(
-                f"policy is {policy!r:.60}: it must be a policy object such as SelectiveBackprop(floor=0.1); "
-                "build_policy(name) makes one from a name"
-            )
+        _check(policy, scoring, batch_size, govern=govern)
         self.model = model
         self.policy = policy
         self.batch_size = batch_size
-        self.scoring = scoring
         self.phases = phases
         self.log = log
         self.plain_views = plain_views
         self.epoch = 0
-        self._remainder = phases.remainder or ("flush" if policy.keeps_all else "carry")
-        self._stream = IndexedStream(loader)
+        self._traits = policy.traits
+        self._scoring = scoring.resolved(self._traits)
+        self._remainder = phases.remainder or ("flush" if self._traits.keeps_all else "carry")
+        self._rounds = Rounds(loader, self._scoring.round_size)
         self._queue = Queue()
         self._meters = Meters()
+        self._tally: Counter[str] = Counter()  # of this process, not yet told to the others
+        self._share = Share()
         self._seed = seed
         self._generator: torch.Generator | None = None  # made on the scoring device at the first draw
+        self._group = group
+        self._ranks = Ranks(group)
+        self._device = _device_of(model)
+        self._scores = self._new_scores(govern=govern)
+        self._governor = Governor(policy, self._costs) if govern else None
+        heeded = govern or (self._traits.needs_score and self._scoring.source == "training")
+        self._passes = TrainingPasses(model, self._seen) if heeded else None
+        self._heeds = False  # whether the training pass of the batch at hand is looked at
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the training batches of one epoch of candidates."""
@@ -149,29 +137,58 @@ class SelectiveLoader:
 
     def with_kept(self) -> Iterator[tuple[Batch, Kept]]:
         """Yield `(batch, kept)` for one epoch; `kept` has the index, score, weight and age of each example."""
-        rounds = self._stream.epoch()
-        device, scorer = self._device(), Scorer(self.model, self.scoring)
+        self._settle_down()
+        self._begin_epoch()
+        rounds: Iterator[tuple[Tensor, Batch]] | None = self._rounds.epoch()
         while True:
-            while self._waiting() >= self.batch_size:
-                yield from self._one_batch(self.batch_size)
-            with self._meters.timing("data"):
-                pair = next(rounds, None)
-            if pair is None:
+            while self._all_ready():
+                yield from self._hand_out(*self._queue.pop(self.batch_size, now=self._now()))
+            if self._all_ended(ended=rounds is None):
                 break
-            if self._is_ready_made(pair[1], device):
+            pair = None
+            if rounds is not None:
+                with self._meters.timing("data"), self._scores.stopwatch.timing("data", self.batch_size):
+                    pair = next(rounds, None)
+            if pair is None:
+                rounds = None
+                self._elsewhere(torch.empty(0, device=self._device))
+            elif self._is_ready_made(pair[1]):
                 yield from self._pass_on(*pair)
-                continue
-            with self._meters.timing("scoring"):
-                self._offer(*pair, device, scorer)
-        if self._remainder == "flush":
-            left = self._waiting()
-            if left > 1 or (left == 1 and not _normalises_over_batch(self.model)):
-                yield from self._one_batch(left)
-        elif self._remainder == "drop":
-            self._meters.count("dropped", self._queue.clear())
-        self._stream.finish()
+            else:
+                with self._meters.timing("scoring"):
+                    self._offer(*pair)
+            self._tell_round()
+            if self._governor is not None:
+                self._governor.after_round(
+                    self.epoch, self._rounds.count, self._share.now, self._scores.seen, self._now()
+                )
+        yield from self._left_over()
+        self._rounds.finish()
+        if self._scores.table is not None:
+            self._scores.table.share(self._ranks)
+        self._share.end_epoch()
         self.epoch += 1
         self._meters.count("epochs")
+
+    def observe(self, kept: Kept, logits: Tensor, targets: Tensor | None = None) -> None:
+        """Hand over what the training pass of a batch gave, in place of the forward hook.
+
+        Of use where scores come from the training pass (`Scoring.source`, `govern`): for loops that change the batch
+        before the model sees it. Elsewhere it does nothing.
+
+        Args:
+            kept: Of that batch.
+            logits: `[n, C]`, of its examples in their order.
+            targets: `[n]` or `[n, C]`; None = those of the batch.
+
+        Raises:
+            DataError: The shapes do not fit, or the targets cannot be told.
+            ScoreError: There is not one score per example.
+        """
+        if self._passes is None:
+            return
+        self._passes.stop()  # who hands over once does so always
+        self._seen(kept, None, logits, targets)
 
     @property
     def stats(self) -> Stats:
@@ -180,33 +197,45 @@ class SelectiveLoader:
         return Stats(
             epochs=count.get("epochs", 0),
             candidates=count.get("candidates", 0),
+            latest_round=self._share.latest_round,
             scoring_forwards=count.get("scoring_forwards", 0),
+            reused=count.get("reused", 0),
             kept=count.get("kept", 0),
             backwards=count.get("backwards", 0),
             dropped=count.get("dropped", 0),
+            waiting=len(self._queue),
             batches=count.get("batches", 0),
+            processes=self._ranks.of,
+            modes={name.removeprefix(_MODE): number for name, number in count.items() if name.startswith(_MODE)},
             data_seconds=wall.get("data", 0.0),
             scoring_seconds=wall.get("scoring", 0.0),
             training_seconds=wall.get("training", 0.0),
             data_cpu_seconds=cpu.get("data", 0.0),
             scoring_cpu_seconds=cpu.get("scoring", 0.0),
             training_cpu_seconds=cpu.get("training", 0.0),
+            mode=self._mode,
+            costs=self._costs(),
+            recent_share=self._share.recent,
         )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a later loader needs to go on bit for bit, also from the middle of an epoch.
 
         The model, the optimiser and the global random state are the caller's to save. `torch.load` reads it with
-        `weights_only=True` if the batches are plain tensors, tuples, lists and dicts.
+        `weights_only=True` if the batches are plain tensors, tuples, lists and dicts. In a distributed run every
+        process has a state of its own.
         """
-        drawn = self._generator
+        generator = self._generator
         return {
             "epoch": self.epoch,
-            "candidates": self._stream.state_dict(),
+            "candidates": self._rounds.state_dict(),
             "queue": self._queue.state_dict(),
             "policy": named_state(self.policy),
             "meters": self._meters.state_dict(),
-            "generator": None if drawn is None else {"device": drawn.device.type, "state": drawn.get_state()},
+            "generator": generator and {"device": generator.device.type, "state": generator.get_state()},
+            "scores": self._scores.state_dict(),
+            "share": self._share.state_dict(),
+            "governor": self._governor and self._governor.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -215,8 +244,8 @@ class SelectiveLoader:
         Raises:
             StateError: The state was saved on another kind of device, or of another policy or loader.
         """
-        device = self._device()
-        saved = state["generator"]
+        self._settle_down()
+        saved, device = state["generator"], self._device
         if saved is not None and saved["device"] != device.type:
             raise StateError(
                 f"the state was saved while drawing on {saved['device']} and the model is on {device.type} now: "
@@ -228,125 +257,206 @@ class SelectiveLoader:
             self._generator = torch.Generator(device)
             self._generator.set_state(saved["state"].cpu())
         self.epoch = state["epoch"]
-        self._stream.load_state_dict(state["candidates"])
+        self._rounds.load_state_dict(state["candidates"])
         self._queue.load_state_dict(state["queue"], device)
         self._meters.load_state_dict(state["meters"])
+        if "scores" in state:  # states of earlier versions end here
+            self._scores.load_state_dict(state["scores"])
+            self._share.load_state_dict(state["share"])
+            if self._governor is not None and state["governor"] is not None:
+                self._governor.load_state_dict(state["governor"])
 
-    def _waiting(self) -> int:
-        """How many examples wait, once those that are too old are dropped."""
-        if self.phases.max_age is not None:
-            self._meters.count("dropped", self._queue.drop_older(self.phases.max_age, now=self._now()))
-        return len(self._queue)
+    def _settle_down(self) -> None:
+        """Look where the model is, and which processes there are: both may have changed since this was made."""
+        self._ranks = Ranks(self._group)
+        device = _device_of(self.model)
+        if device != self._device:
+            self._device = device
+            self._scores = self._new_scores(govern=self._governor is not None)
+
+    def _begin_epoch(self) -> None:
+        self._scores.begin_epoch()
+        if self._governor is not None and not self._rounds.resumed:
+            self._governor.begin_epoch(self.epoch, self._table, self._share.recent, self._ranks)
+
+    def _new_scores(self, *, govern: bool) -> Scores:
+        return Scores(self.model, self._scoring, self._rounds.examples, self._device, remembers=govern)
+
+    def _costs(self) -> Costs:
+        return self._scores.stopwatch.costs()
+
+    @property
+    def _table(self) -> LastScores:
+        assert self._scores.table is not None, "a governed loader remembers scores"
+        return self._scores.table
+
+    @property
+    def _mode(self) -> Mode:
+        """Where scores come from now."""
+        if self._governor is not None:
+            return self._governor.mode
+        if not self._traits.needs_score:
+            return OFF
+        return TRAINING if self._scoring.source == "training" else forward_mode(self._scoring.reuse)
 
     def _now(self) -> int:
         """The time that ages are counted in: training batches yielded so far."""
         return self._meters.counts.get("batches", 0)
 
-    def _one_batch(self, number: int) -> Iterator[tuple[Batch, Kept]]:
-        """Yield the oldest `number` waiting examples."""
-        yield from self._hand_out(*self._queue.pop(number, now=self._now()))
+    def _all_ready(self) -> bool:
+        """Whether a batch waits in every process, once those that are too old are dropped."""
+        if self.phases.max_age is not None:
+            self._count("dropped", self._queue.drop_older(self.phases.max_age, now=self._now()))
+        ready = len(self._queue) >= self.batch_size
+        return ready if self._ranks.alone else all(yes for (yes,) in self._ranks.tell_all([int(ready)]))
 
-    def _is_ready_made(self, batch: Batch, device: torch.device) -> bool:
+    def _all_ended(self, *, ended: bool) -> bool:
+        """Whether no process has candidates left."""
+        return ended if self._ranks.alone else all(yes for (yes,) in self._ranks.tell_all([int(ended)]))
+
+    def _left_over(self) -> Iterator[tuple[Batch, Kept]]:
+        """Deal with what waits at the end of an epoch."""
+        if self._remainder == "flush":
+            # the smallest of the processes' remainders decides, because all step or none
+            least = min(waiting for (waiting,) in self._ranks.tell_all([len(self._queue)]))
+            if least > 1 or (least == 1 and not _normalises_over_batch(self.model)):
+                yield from self._hand_out(*self._queue.pop(len(self._queue), now=self._now()))
+        elif self._remainder == "drop":
+            self._count("dropped", self._queue.clear())
+            self._tell_round()
+
+    def _is_ready_made(self, batch: Batch) -> bool:
         """Whether a round is a training batch as it is: nothing to choose, nothing waiting, nothing to move."""
-        as_it_is = self.policy.keeps_all and not len(self._queue) and device.type == "cpu"
-        return as_it_is and batches.size_of(batch) == self.batch_size
+        governed_off = (
+            self._governor is not None and self._mode == OFF
+        )  # what waits can wait until selection is on again
+        nothing_to_do = governed_off or (self._traits.keeps_all and not len(self._queue))
+        at_hand = self._ranks.alone and self._device.type == "cpu"
+        return nothing_to_do and at_hand and batches.size_of(batch) == self.batch_size
 
     def _pass_on(self, index: Tensor, batch: Batch) -> Iterator[tuple[Batch, Kept]]:
         """Yield a round that is ready-made, past the queue: the plain loop must cost what it costs."""
-        self._meters.count("candidates", self.batch_size)
-        self._meters.count("kept", self.batch_size)
+        self._count("candidates", self.batch_size)
+        self._count("kept", self.batch_size)
+        self._count(_MODE + OFF.name, self.batch_size)
+        self._tell_round()
         unscored = torch.full((self.batch_size,), torch.nan)
-        kept = Kept(index, unscored, torch.ones_like(unscored), torch.zeros_like(index))
+        kept = Kept(index, unscored, torch.ones_like(unscored), torch.zeros_like(index), targets_of(batch))
         yield from self._hand_out(batch, kept)
 
     def _hand_out(self, batch: Batch, kept: Kept) -> Iterator[tuple[Batch, Kept]]:
         if self.log is not None:
             self.log.record_kept(kept.index)
         self._meters.count("batches")
-        self._meters.count("backwards", len(kept.index))
-        with self._meters.timing("training"):
+        self._meters.count("backwards", self._of_all(len(kept.index)))
+        self._heeds = self._passes is not None and (self._governor is None or self._governor.heeds(self._now()))
+        if self._heeds and self._passes is not None:
+            self._passes.handed(kept, batch)
+        with self._meters.timing("training"), self._scores.stopwatch.timing("step", len(kept.index)):
             yield batch, kept
+        if self._heeds and self._governor is None:
+            self._scores.must_have_seen()
 
-    def _offer(self, index: Tensor, batch: Batch, device: torch.device, scorer: Scorer) -> None:
+    def _of_all(self, mine: int) -> int:
+        """The sum over the processes of a batch's size; all but the last batch of an epoch are alike."""
+        if self._ranks.alone or mine == self.batch_size:
+            return mine * self._ranks.of
+        return sum(size for (size,) in self._ranks.tell_all([mine]))
+
+    def _seen(self, kept: Kept, rows: Rows, logits: Tensor, targets: Tensor | None = None) -> None:
+        if self._heeds:
+            self._scores.trained(kept, rows, logits, targets, self.epoch)
+
+    def _offer(self, index: Tensor, batch: Batch) -> None:
         """Put one round of candidates through selection.
 
-        At most one host synchronisation, and one more if the batch holds lists, whose entries are picked on the host.
+        At most one host synchronisation, and one more each if scores are reused and if the batch holds lists, whose
+        entries are picked on the host.
         """
+        if self._scores.table is not None:
+            self._scores.table.reach(index)
         columns, structure = batches.flatten(batch)
         size = batches.batch_size(columns)
-        columns = batches.to_device(columns, device)
-        index = index.to(device, non_blocking=True)
-        self._meters.count("candidates", size)
-        selecting = self.phases.selecting(self.epoch, self._stream.rounds - 1)
+        columns = batches.to_device(columns, self._device)
+        index = index.to(self._device, non_blocking=True)
+        mode = self._mode
+        selecting = size > 0 and self.phases.selecting(self.epoch, self._rounds.count - 1)
+        selecting = selecting and not self._traits.keeps_all and (self._governor is None or mode != OFF)
 
-        scored: Scored | None = None
-        if selecting and self.policy.needs_score and size:
-            scored = scorer.score(batches.unflatten(columns, structure), size)
-            self._meters.count("scoring_forwards", size)
-        score = torch.full((size,), torch.nan, device=device) if scored is None else scored.score
-        if selecting and not self.policy.keeps_all and size:
-            probability = self.policy.keep_probability(Candidates(index, score))
-            draw = torch.rand(size, generator=self._drawing(device), device=device)
-            positions = _kept_positions(draw < probability, index, probability, scored)
-            if self.log is not None and scored is not None:
-                self.log.record_scores(index, score, self.epoch)
-                if self.plain_views:
-                    self.log.observe(index, scored.logits, scored.targets, self.epoch)
-            columns = batches.take(columns, positions)
-            index, score = index.index_select(0, positions), score.index_select(0, positions)
+        found = RoundScores(torch.full((size,), torch.nan, device=self._device))
+        if selecting and self._traits.needs_score:
+            found = self._scores.of_round(mode, index, columns, structure, self.epoch)
+            self._count("scoring_forwards", found.forwards())
+            self._count("reused", size - found.forwards())
+        elsewhere = self._elsewhere(found.score if selecting else found.score[:0])
+        score, weight = found.score, torch.ones_like(found.score)
+        with self._scores.stopwatch.timing("pick", size if selecting else 0):
+            if selecting:
+                choice = self.policy.choose(Candidates(index, score, self.epoch, elsewhere, self._scores.typical()))
+                positions = drawn(choice, index, found.flaws(), self._drawing())
+                self._record(index, found)
+                columns = batches.take(columns, positions)
+                index, score = index.index_select(0, positions), score.index_select(0, positions)
+                weight = (weight if choice.weight is None else choice.weight.float()).index_select(0, positions)
+                self._count("chosen_from", size)
+                self._count("chosen", len(index))
+            self._count("candidates", size)
+            self._count("kept", len(index))
+            self._count(_MODE + (mode.name if selecting else OFF.name), size)
+            self._queue.push(columns, structure, index, score, weight, born=self._now())
 
-        self._meters.count("kept", len(index))
-        self._queue.push(columns, structure, index, score, born=self._now())
+    def _record(self, index: Tensor, found: RoundScores) -> None:
+        """Tell the log what a scoring forward gave."""
+        if self.log is None or found.fresh is None:
+            return
+        index = index if found.at is None else index[found.at]
+        self.log.record_scores(index, found.fresh.score, self.epoch)
+        if self.plain_views:
+            self.log.observe(index, found.fresh.logits, found.fresh.targets, self.epoch)
 
-    def _device(self) -> torch.device:
-        first = next(itertools.chain(self.model.parameters(), self.model.buffers()), None)
-        return torch.device("cpu") if first is None else first.device
+    def _elsewhere(self, score: Tensor) -> Tensor:
+        """The scores of this round in the other processes, where the policy remembers scores."""
+        return self._ranks.elsewhere(score) if isinstance(self.policy, Stateful) else score[:0]
 
-    def _drawing(self, device: torch.device) -> torch.Generator:
+    def _count(self, name: str, by: int) -> None:
+        self._tally[name] += by
+
+    def _tell_round(self) -> None:
+        """Add up over the processes what the last round came to."""
+        modes = dict.fromkeys((*MODES, self._mode.name))
+        names = (*_COUNTED, *(_MODE + name for name in modes))
+        told = self._ranks.tell_all([self._tally[name] for name in names])
+        totals = dict(zip(names, (sum(column) for column in zip(*told, strict=True)), strict=True))
+        self._tally.clear()
+        for name, number in totals.items():
+            if number:
+                self._meters.count(name, number)
+        self._share.add(totals["candidates"], totals["chosen_from"], totals["chosen"])
+
+    def _drawing(self) -> torch.Generator:
         if self._generator is None:
-            self._generator = torch.Generator(device)
-            self._generator.manual_seed(self._seed)
+            self._generator = torch.Generator(self._device)
+            self._generator.manual_seed(self._seed + self._ranks.rank)  # neighbours draw apart
         return self._generator
 
 
-def _kept_positions(keep: Tensor, index: Tensor, probability: Tensor, scored: Scored | None) -> Tensor:
-    """Positions `[K]` of the kept candidates, in order, after checking the round.
-
-    How many are kept and whether anything is wrong come to the host in one transfer, the only one of a round.
-    """
-    flaws = [probability != probability.clamp(0, 1)]  # true of NaN as well
-    if scored is not None:
-        flaws += [scored.bad_target, scored.bad_score]
-    number, *flawed = to_host(torch.stack([keep, *flaws]).sum(dim=1))
-    if any(flawed):
-        _raise_for_first(index, probability, scored, torch.stack(flaws).any(dim=0))
-    # a stable sort puts the kept first and, unlike boolean indexing, needs no synchronisation of its own
-    return torch.sort(keep, descending=True, stable=True).indices[:number]
-
-
-def to_host(values: Tensor) -> list[int]:
-    """Bring a few integers to the host: the one synchronisation that a round may make."""
-    return values.tolist()
-
-
-def _raise_for_first(index: Tensor, probability: Tensor, scored: Scored | None, wrong: Tensor) -> None:
-    """Raise for the first wrong candidate of the round, naming its index."""
-    at = int(wrong.int().argmax())
-    example = int(index[at])
-    if scored is not None and scored.bad_target[at]:
-        classes = scored.logits.shape[1]
-        raise DataError(
-            f"the label of example {example} is {int(scored.targets[at])} and the model has {classes} outputs: "
-            f"labels must lie in [0, {classes - 1}]; correct the label or build the model with more outputs"
+def _check(policy: Policy, scoring: Scoring, batch_size: int, *, govern: bool) -> None:
+    if batch_size < 1:
+        raise SettingsError(f"batch_size is {batch_size}: a training batch needs at least 1 example; 128 is usual")
+    if isinstance(policy, type) or not isinstance(policy, Policy):
+        raise SettingsError(
+            f"policy is {policy!r:.60}: it must be a policy object such as SelectiveBackprop(floor=0.1); "
+            "build_policy(name) makes one from a name"
         )
-    if scored is not None and scored.bad_score[at]:
-        raise ScoreError(
-            f"the score of example {example} is {float(scored.score[at])}: training has diverged or its input holds "
-            "NaN; lower the learning rate or look at this example"
-        )
-    raise ScoreError(
-        f"the policy gave example {example} the probability {float(probability[at])}: it must lie in [0, 1]"
-    )
+    if govern and not policy.traits.needs_score:
+        raise SettingsError(f"govern is True and {type(policy).__name__} looks at no score: there is nothing to govern")
+    if govern and (scoring.source is not None or scoring.reuse):
+        raise SettingsError("govern is True and source or reuse are given: the governor moves them; leave them out")
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def _normalises_over_batch(model: nn.Module) -> bool:

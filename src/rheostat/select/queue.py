@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rheostat.errors import DataError, StateError
+from rheostat.select.scoring import targets_of
 from rheostat.signals import batches
 from rheostat.signals.batches import Batch, Column, Structure
 
@@ -23,16 +24,18 @@ class Kept:
         score: `[n]` float32, the score it was kept for; NaN = kept without being scored.
         weight: `[n]` float32, weight of its loss; 1 for policies that do not reweight.
         age: `[n]` int64 >= 0, training batches between its scoring and its own.
+        targets: What the batch gave as targets, in either usual form; None where they cannot be told.
     """
 
     index: Tensor
     score: Tensor
     weight: Tensor
     age: Tensor
+    targets: Any = None
 
 
 class _Chunk(NamedTuple):
-    """The examples kept in one round; `columns` ends with their index and score."""
+    """The examples kept in one round; `columns` ends with their index, score and weight."""
 
     columns: list[Column]
     size: int
@@ -62,6 +65,7 @@ class Queue:
         structure: Structure,
         index: Tensor,
         score: Tensor,
+        weight: Tensor,
         *,
         born: int,
     ) -> None:
@@ -78,7 +82,7 @@ class Queue:
                 "examples of both cannot share a training batch"
             )
         self._structure = structure
-        self._chunks.append(_Chunk([*columns, index, score], len(index), born))
+        self._chunks.append(_Chunk([*columns, index, score, weight], len(index), born))
         self._size += len(index)
 
     def pop(self, number: int, *, now: int) -> tuple[Batch, Kept]:
@@ -97,10 +101,11 @@ class Queue:
             taken.append(chunk)
             missing -= chunk.size
         self._size -= number
-        columns, index, score = _parts(batches.join([chunk.columns for chunk in taken]))
+        columns, index, score, weight = _parts(batches.join([chunk.columns for chunk in taken]))
         ages = [torch.full((chunk.size,), now - chunk.born, device=index.device) for chunk in taken]
         age = ages[0] if len(ages) == 1 else torch.cat(ages)
-        return batches.unflatten(columns, self._structure), Kept(index, score, torch.ones_like(score), age)
+        batch = batches.unflatten(columns, self._structure)
+        return batch, Kept(index, score, weight, age, targets_of(batch))
 
     def drop_older(self, max_age: int, *, now: int) -> int:
         """Remove examples scored more than `max_age` training batches ago; return how many."""
@@ -121,10 +126,9 @@ class Queue:
         """The waiting examples with their scores, as one batch, and when each chunk was born."""
         chunks = []
         for chunk in self._chunks:
-            columns, index, score = _parts(chunk.columns)
+            columns, *kept = _parts(chunk.columns)
             assert self._structure is not None
-            batch = batches.unflatten(columns, self._structure)
-            chunks.append({"batch": batch, "kept": [index, score], "born": chunk.born})
+            chunks.append({"batch": batches.unflatten(columns, self._structure), "kept": kept, "born": chunk.born})
         return {"chunks": chunks}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
@@ -135,11 +139,13 @@ class Queue:
         self._structure = None
         for chunk in state["chunks"]:
             columns, structure = batches.flatten(chunk["batch"])
-            columns, index, score = _parts(batches.to_device([*columns, *chunk["kept"]], device))
-            self.push(columns, structure, index, score, born=chunk["born"])
+            index, score, *weight = chunk["kept"]  # states of earlier versions have no weights
+            kept = [index, score, weight[0] if weight else torch.ones_like(score)]
+            columns, index, score, weight = _parts(batches.to_device([*columns, *kept], device))
+            self.push(columns, structure, index, score, weight, born=chunk["born"])
 
 
-def _parts(columns: list[Column]) -> tuple[list[Column], Tensor, Tensor]:
-    """The batch's own columns, and the index and score behind them."""
-    index, score = (column for column in columns[-2:] if isinstance(column, Tensor))
-    return columns[:-2], index, score
+def _parts(columns: list[Column]) -> tuple[list[Column], Tensor, Tensor, Tensor]:
+    """The batch's own columns, and the index, score and weight behind them."""
+    index, score, weight = (column for column in columns[-3:] if isinstance(column, Tensor))
+    return columns[:-3], index, score, weight

@@ -56,6 +56,15 @@ class IndexedStream:
         else:
             self._indexed = lambda: _numbered(loader)
 
+    @property
+    def examples(self) -> int:
+        """Number of examples in the data set, as far as the loader tells; 0 = it does not."""
+        known = getattr(self._source, "examples", None)
+        if isinstance(known, int):
+            return known
+        data = getattr(self._source, "dataset", None)
+        return len(data) if isinstance(data, _WithIndex) and data.sized else 0
+
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
         """Begin an epoch, or the rest of the one that `load_state_dict` brought; it runs until `finish()`."""
         resume, self._resume = self._resume, None
@@ -127,6 +136,10 @@ class _WithIndex(Dataset[Any]):
         if name.startswith("__") or name == "_dataset":
             raise AttributeError(name)
         return getattr(self._dataset, name)
+
+    @property
+    def sized(self) -> bool:
+        return callable(getattr(self._dataset, "__len__", None))
 
     def __len__(self) -> int:
         return len(self._dataset)

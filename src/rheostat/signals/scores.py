@@ -41,6 +41,49 @@ def euclidean(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"]) -> 
     return probabilities.square().sum(dim=1) - 2 * _of_class(probabilities, targets) + 1
 
 
+def gradient_norm(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"]) -> Float[Tensor, " b"]:
+    """Euclidean distance between the softmax and the target: the gradient of the cross-entropy by the logits.
+
+    Up to a factor that is the same for all examples it bounds the norm of an example's gradient by all weights. It is
+    the root of `euclidean`, but right to a few parts in a million near 0 too, where that one is rounded.
+
+    Args:
+        logits: `[B, C]`, before the softmax.
+        targets: `[B]` class indices, or `[B, C]` soft targets.
+
+    Returns:
+        `[B]` in [0, sqrt(2)]; 0 = the target exactly, sqrt(2) = certain of a wrong class.
+
+    Source:
+        Katharopoulos and Fleuret, "Not All Samples Are Created Equal", arXiv:1803.00942, section 3.2.
+    """
+    probabilities = logits.float().softmax(dim=1)
+    if _is_soft(targets):
+        return (probabilities - targets.float()).norm(dim=1)
+    given = targets.long()[:, None]
+    others = probabilities.scatter(1, given, 0)
+    return others.scatter(1, given, others.sum(dim=1, keepdim=True)).norm(dim=1)  # their sum is 1 - p, as in doubt()
+
+
+def doubt(logits: Float[Tensor, "b c"], targets: Integer[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """1 minus the probability of the given class.
+
+    Args:
+        logits: `[B, C]`, before the softmax.
+        targets: `[B]` class indices.
+
+    Returns:
+        `[B]` in [0, 1]; 0 = certain of the given class, 1 - 1/C = a uniform softmax, 1 = certain that it is another.
+
+    Source:
+        What Progressive Data Dropout compares with its threshold, arXiv:2505.22342; 1 minus their probability, so
+        that higher = harder.
+    """
+    # the sum of the other probabilities: 1 - p would be rounded to 0 where p is near 1
+    others = logits.float().softmax(dim=1).scatter(1, targets.long()[:, None], 0)
+    return others.sum(dim=1).clamp(max=1)
+
+
 def cross_entropy(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"]) -> Float[Tensor, " b"]:
     """Cross-entropy of the softmax with the target, in nats.
 
@@ -135,6 +178,8 @@ def energy(logits: Float[Tensor, "b c"], targets: Shaped[Tensor, "b *c"] | None 
 
 SCORES: dict[str, Score] = {
     "euclidean": euclidean,
+    "gradient-norm": gradient_norm,
+    "doubt": doubt,
     "cross-entropy": cross_entropy,
     "negative-margin": negative_margin,
     "entropy": entropy,

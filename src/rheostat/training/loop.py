@@ -61,7 +61,8 @@ def train(plan: Plan, *, resume: bool = False, progress: Progress | None = None)
         epoch whose weights `RunFolder.weights` gives: with `patience` the best one, else the last). With `patience` the
         test split chooses, so that `chosen` is no estimate for unseen data. A record has totals since the start of the
         run: `epoch`, `candidates`, `forwards` (scoring, training), `backwards`, `steps`, `seconds` and `cpu_seconds`
-        (data, scoring, training, evaluation); and of the epoch: `kept_share`, `train_loss`, `train_error`, `test_loss`,
+        (data, scoring, training, evaluation), `reused` and `modes` (candidates by where their score came from); and of
+        the epoch: `selection` (what it costs and saves, see `_selection`), `kept_share`, `train_loss`, `train_error`, `test_loss`,
         `test_error`, `lr`.
 
     Raises:
@@ -152,6 +153,7 @@ class _Run:
             seed=settings.seed,
             log=self.log,
             plain_views=self.plain,
+            govern=settings.govern,
         )
         self.totals = self._new_totals()
         self.saved_at = time.monotonic()
@@ -200,6 +202,7 @@ class _Run:
             loss = self._loss(logits, labels, kept)
             accelerator.backward(loss)
             self.optimizer.step()
+            self.loader.observe(kept, logits)
             self.totals.add(loss, logits, labels)
             self._look(kept, view, logits, labels)
             progress(self._done(), self._line())
@@ -208,9 +211,13 @@ class _Run:
             self._save_after(60 * settings.checkpoint_minutes)
 
     def _loss(self, logits: Tensor, labels: Tensor, kept: Kept) -> Tensor:
-        if self.augment is None or self.plan.settings.quarantine_weight == 1:
+        quarantined = self.augment is not None and self.plan.settings.quarantine_weight != 1
+        if not quarantined and not self.plan.policy.traits.reweights:
             return F.cross_entropy(logits, labels)
-        return (F.cross_entropy(logits, labels, reduction="none") * self.augment.weights(kept.index)).mean()
+        weight = kept.weight
+        if quarantined and self.augment is not None:
+            weight = weight * self.augment.weights(kept.index)
+        return (F.cross_entropy(logits, labels, reduction="none") * weight).mean()
 
     def _look(self, kept: Kept, view: View | None, logits: Tensor, labels: Tensor) -> None:
         """Tell the log what the step has shown of plain views, and a kind that learns what the others were worth."""
@@ -239,6 +246,9 @@ class _Run:
             "seconds": _by_kind(stats, "seconds") | {"evaluation": self.meters.seconds["evaluation"]},
             "cpu_seconds": _by_kind(stats, "cpu_seconds") | {"evaluation": self.meters.cpu_seconds["evaluation"]},
             "kept_share": (stats.kept - totals.started["kept"]) / max(offered, 1),
+            "reused": stats.reused,
+            "modes": dict(stats.modes),
+            "selection": _selection(stats),
             "train_loss": totals.mean_loss,
             "train_error": float(totals.wrong) / max(totals.examples, 1),
             "test_loss": tested.loss,
@@ -317,8 +327,7 @@ class _Run:
     def _set_lr(self, examples: int) -> None:
         # the batch at hand and the round that completed it are counted already: the clock of a step is that before it
         settings, stats, size = self.plan.settings, self.loader.stats, len(self.candidates)
-        latest_round = (stats.candidates - 1) % size % settings.batch_size + 1
-        before = Clock((stats.candidates - latest_round) / size, stats.backwards - examples, stats.batches - 1)
+        before = Clock((stats.candidates - stats.latest_round) / size, stats.backwards - examples, stats.batches - 1)
         lr = settings.lr * lr_factor(settings, before)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -432,6 +441,17 @@ def _silent(share: float, line: str) -> None:
 
 def _by_kind(stats: Stats, unit: str) -> dict[str, float]:
     return {kind: getattr(stats, f"{kind}_{unit}") for kind in ("data", "scoring", "training")}
+
+
+def _selection(stats: Stats) -> dict[str, float | None]:
+    """What selection costs and saves: seconds per example, and speed-ups; None = not measured."""
+    measured = {
+        **{f"t_{name}": seconds for name, seconds in stats.costs._asdict().items()},
+        "break_even": stats.break_even,
+        "predicted_speedup": stats.predicted_speedup,
+        "actual_speedup": stats.actual_speedup,
+    }
+    return {name: None if math.isnan(value) else float(f"{value:.4g}") for name, value in measured.items()}
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, float]:

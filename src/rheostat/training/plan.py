@@ -68,8 +68,9 @@ def prepare(
         raise SettingsError(
             f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: this version trains in one process; start it without torchrun"
         )
-    policy = build_policy(settings.policy, **settings.policy_options)
-    scoring = Scoring(score=score_named(settings.score))
+    policy = build_policy(settings.policy, epochs=settings.end_epoch, **settings.policy_options)
+    score = None if settings.score is None else score_named(settings.score)
+    scoring = Scoring(score, **settings.scoring_options)
     accelerator = _accelerator(settings, folder)
     if data is None:
         with accelerator.main_process_first():

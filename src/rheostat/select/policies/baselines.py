@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rheostat.errors import SettingsError
-from rheostat.select.policy import Candidates, Policy
+from rheostat.select.policy import Candidates, Choice, Policy, Traits
 from rheostat.signals.stateful import load_named_state, named_state
 
 
@@ -17,12 +16,11 @@ from rheostat.signals.stateful import load_named_state, named_state
 class Uniform:
     """Keeps every candidate: the plain training loop, without a scoring forward."""
 
-    needs_score = False
-    keeps_all = True
+    traits = Traits(needs_score=False, keeps_all=True)
 
-    def keep_probability(self, candidates: Candidates) -> Tensor:
-        """`[B]`, all 1."""
-        return torch.ones_like(candidates.score)
+    def choose(self, candidates: Candidates) -> Choice:
+        """All with probability 1."""
+        return Choice(torch.ones_like(candidates.score))
 
 
 @dataclass(frozen=True)
@@ -38,24 +36,23 @@ class Random:
 
     p: float = 0.5
 
-    needs_score = False
-    keeps_all = False
+    traits = Traits(needs_score=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.p <= 1:
             raise SettingsError(f"p is {self.p}: the probability of keeping must lie in (0, 1], e.g. p=0.5")
 
-    def keep_probability(self, candidates: Candidates) -> Tensor:
-        """`[B]`, all `p`."""
-        return torch.full_like(candidates.score, self.p)
+    def choose(self, candidates: Candidates) -> Choice:
+        """All with probability `p`."""
+        return Choice(torch.full_like(candidates.score, self.p))
 
 
 @dataclass(frozen=True)
 class MatchedRandom:
     """Keeps as many candidates as another policy would, but any of them.
 
-    The control for every claim about selection: the same cost, and no choice. Every candidate of a round gets the mean
-    of the probabilities that the reference policy gives them, for the model as it is.
+    The control for every claim about selection: the same cost, and no choice. Every candidate of a round gets the
+    share of the round that the reference policy would keep, for the model as it is.
 
     Args:
         reference: The policy whose kept share is matched in every round.
@@ -63,19 +60,15 @@ class MatchedRandom:
 
     reference: Policy
 
-    keeps_all = False
-
     @property
-    def needs_score(self) -> bool:
-        """As the reference does: its probabilities are what is averaged."""
-        return self.reference.needs_score
+    def traits(self) -> Traits:
+        """As the reference's, whose probabilities are averaged; whoever chooses at random has nothing to reweight."""
+        return replace(self.reference.traits, keeps_all=False, reweights=False)
 
-    def keep_probability(self, candidates: Candidates) -> Tensor:
-        """`[B]`, all equal to the mean of the reference's probabilities."""
-        probability = self.reference.keep_probability(candidates)
-        if len(probability) == 0:
-            return probability
-        return probability.mean().clamp(max=1).expand(len(probability))
+    def choose(self, candidates: Candidates) -> Choice:
+        """All with the share of the round that the reference is expected to keep."""
+        share = self.reference.choose(candidates).expected_share().clamp(max=1)
+        return Choice(share.to(candidates.score.dtype).expand(len(candidates.score)))
 
     def state_dict(self) -> dict[str, Any]:
         """Kind and state of the reference."""

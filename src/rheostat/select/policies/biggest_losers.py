@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rheostat.errors import SettingsError
-from rheostat.select.policy import Candidates
+from rheostat.select.policy import Candidates, Choice, Traits
 from rheostat.signals import RollingPercentile
 
 
@@ -52,8 +52,7 @@ class SelectiveBackprop:
 
     floor: float = 0.1
 
-    needs_score = True
-    keeps_all = False
+    traits = Traits()
 
     def __post_init__(self) -> None:
         if not 0 <= self.floor <= 1:
@@ -69,9 +68,9 @@ class SelectiveBackprop:
                 stacklevel=3,
             )
 
-    def keep_probability(self, candidates: Candidates) -> Tensor:
-        """`[B]` in [floor, 1]."""
-        return loss_as_probability(candidates.score, self.floor)
+    def choose(self, candidates: Candidates) -> Choice:
+        """Probabilities in [floor, 1]."""
+        return Choice(loss_as_probability(candidates.score, self.floor))
 
 
 @dataclass
@@ -92,8 +91,7 @@ class Percentile:
     history: int = 1024
     _window: RollingPercentile = field(init=False, repr=False, compare=False)
 
-    needs_score = True
-    keeps_all = False
+    traits = Traits()
 
     def __post_init__(self) -> None:
         if not 0 < self.beta < float("inf"):
@@ -102,10 +100,11 @@ class Percentile:
             )
         self._window = RollingPercentile(self.history)
 
-    def keep_probability(self, candidates: Candidates) -> Tensor:
-        """`[B]` in [0, 1]; the scores enter the history before they are ranked."""
+    def choose(self, candidates: Candidates) -> Choice:
+        """Probabilities in [0, 1]; the scores, and those of other processes, enter the history before the ranks."""
         self._window.add(candidates.score)
-        return percentile_as_probability(self._window.of(candidates.score), self.beta)
+        self._window.add(candidates.elsewhere.to(candidates.score))  # the window follows what is added
+        return Choice(percentile_as_probability(self._window.of(candidates.score), self.beta))
 
     def state_dict(self) -> dict[str, Any]:
         """The window of recent scores."""

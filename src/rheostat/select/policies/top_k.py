@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rheostat.errors import SettingsError
-from rheostat.select.policy import Candidates
+from rheostat.select.policy import Candidates, Choice, Traits
 
 
 def top_share(score: Float[Tensor, " b"], share: float) -> Float[Tensor, " b"]:
@@ -39,13 +39,12 @@ class TopK:
 
     keep: float = 0.25
 
-    needs_score = True
-    keeps_all = False
+    traits = Traits()
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
             raise SettingsError(f"keep is {self.keep}: the kept share must lie in (0, 1], e.g. keep=0.25")
 
-    def keep_probability(self, candidates: Candidates) -> Tensor:
-        """`[B]`, each 0 or 1."""
-        return top_share(candidates.score, self.keep)
+    def choose(self, candidates: Candidates) -> Choice:
+        """Probabilities of 0 or 1."""
+        return Choice(top_share(candidates.score, self.keep))

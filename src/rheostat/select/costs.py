@@ -1,0 +1,143 @@
+"""What selection costs and saves, in seconds; when it pays.
+
+Selection pays while the share that is kept is below `break_even` = 1 - (what choosing a candidate costs) / (what a
+training step costs per example). Everything here is arithmetic on measured times (DESIGN, section 3, the governor).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+
+
+class Mode(NamedTuple):
+    """Where scores come from.
+
+    Attributes:
+        name: As it is reported.
+        source: ``forward``, ``training``, or ``off``: every candidate is trained on.
+        reuse: Epochs for which the score of a forward pass serves again.
+    """
+
+    name: str
+    source: str
+    reuse: int = 0
+
+    @property
+    def forwards(self) -> float:
+        """Scoring forwards per candidate, on average over epochs."""
+        return 1 / (self.reuse + 1) if self.source == "forward" else 0.0
+
+
+OFF = Mode("off", "off")
+TRAINING = Mode("training", "training")
+
+
+def forward_mode(reuse: int = 0) -> Mode:
+    """Scores of a forward pass, each used again for so many epochs."""
+    return Mode(f"reuse {reuse}" if reuse else "forward", "forward", reuse)
+
+
+class Costs(NamedTuple):
+    """Seconds, as medians of what was measured last; NaN = not measured yet.
+
+    Attributes:
+        data: Waiting for a candidate.
+        pick: Choosing one candidate, without the forward pass that scores it.
+        score: Scoring forward of one candidate.
+        step: Training step, per example; what the loop does between two batches is part of it.
+        observe: Taking the score of one example from its training pass.
+    """
+
+    data: float = math.nan
+    pick: float = math.nan
+    score: float = math.nan
+    step: float = math.nan
+    observe: float = math.nan
+
+
+def break_even(costs: Costs, mode: Mode) -> float:
+    """The kept share below which selection saves time; <= 0 = never, NaN = not measured."""
+    return 1 - (_or_zero(costs.pick) + _forwards(costs, mode)) / (costs.step + _watching(costs, mode))
+
+
+def speedup(costs: Costs, mode: Mode, kept_share: float) -> float:
+    """Time of the plain loop over that of the selective one, for as many candidates; NaN = not measured.
+
+    Args:
+        costs: Measured.
+        mode: Where scores come from.
+        kept_share: In [0, 1].
+    """
+    plain = _or_zero(costs.data) + costs.step
+    if mode.source == "off":
+        return 1.0
+    step = costs.step + _watching(costs, mode)
+    return plain / (_or_zero(costs.data) + _or_zero(costs.pick) + _forwards(costs, mode) + kept_share * step)
+
+
+def _forwards(costs: Costs, mode: Mode) -> float:
+    return mode.forwards * costs.score if mode.forwards else 0.0
+
+
+def _watching(costs: Costs, mode: Mode) -> float:
+    return _or_zero(costs.observe) if mode.source == "training" else 0.0
+
+
+def _or_zero(seconds: float) -> float:
+    return 0.0 if math.isnan(seconds) else seconds
+
+
+class Stopwatch:
+    """Recent times per example of named sections.
+
+    On an accelerator the times are the device's, between events on its current stream: nothing waits for them.
+
+    Args:
+        device: Where the work is done.
+        memory: How many sections the median is over, >= 1.
+    """
+
+    def __init__(self, device: torch.device, memory: int = 32) -> None:
+        self._on_cuda = device.type == "cuda"
+        self._memory = memory
+        self._recent: dict[str, deque[float]] = {}
+        self._pending: deque[tuple[str, int, Any, Any]] = deque()
+
+    @contextmanager
+    def timing(self, name: str, examples: int) -> Iterator[None]:
+        """Take the time of a `with` block, of so many examples; one that raises, or of no example, is not counted."""
+        if not self._on_cuda:
+            started = time.perf_counter()
+            yield
+            self._take(name, examples, time.perf_counter() - started)
+            return
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        yield
+        end.record()
+        self._pending.append((name, examples, start, end))
+
+    def median(self, name: str) -> float:
+        """Seconds per example of the section's recent blocks; NaN before the first."""
+        while self._pending and self._pending[0][3].query():
+            what, examples, start, end = self._pending.popleft()
+            self._take(what, examples, start.elapsed_time(end) / 1000)
+        recent = self._recent.get(name)
+        return statistics.median(recent) if recent else math.nan
+
+    def costs(self) -> Costs:
+        """All medians; what observing costs is part of a step, and taken out of it."""
+        data, pick, score, step, observe = (self.median(name) for name in Costs._fields)
+        return Costs(data, pick, score, step - _or_zero(observe), observe)
+
+    def _take(self, name: str, examples: int, seconds: float) -> None:
+        if examples:
+            self._recent.setdefault(name, deque(maxlen=self._memory)).append(seconds / examples)

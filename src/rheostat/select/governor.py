@@ -1,0 +1,155 @@
+"""Moves the scoring itself to where selection saves time, and switches it off where it cannot.
+
+::
+
+    off, watching --(the epoch is over, or `_CHECKS` rounds are)--> the freshest scores of nearly the best speed-up,
+         ^                                                           if that is above 1
+         +----------------------- off again as soon as it is not ---+
+
+Scores of the training pass cost next to nothing, so they are what it takes where the loader sees training passes. Where
+it does not, it weighs a forward pass for every candidate against the reuse of older scores. While selection is off, the
+training passes are still looked at, but never for more than `_WATCHING` of the time.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rheostat.select.costs import OFF, TRAINING, Costs, Mode, forward_mode, speedup
+from rheostat.select.last_scores import LastScores
+from rheostat.select.policy import Candidates, Policy
+from rheostat.select.ranks import Ranks
+
+_REUSES = (0, 1, 3)  # epochs; arXiv:1910.00762 finds no harm in 2
+_WORTH = 1.02  # a speed-up below this is not worth a choice of examples
+_NEARLY = 0.9  # of the best speed-up: fresher scores are worth that much
+_CHECKS = (8, 64, 256)  # rounds after which a mode that has begun is judged again, and then every so many
+_BLIND = 4  # training batches after which the loader must have seen a training pass
+MODES = tuple(mode.name for mode in (OFF, TRAINING, *map(forward_mode, _REUSES)))
+"""The names of all modes that it may take."""
+
+_SAMPLE = 1024  # examples that the kept share is estimated from while selection is off
+_WATCHING = 0.01
+
+
+def best_mode(costs: Costs, kept_share: float, modes: Sequence[Mode]) -> Mode:
+    """The first mode whose predicted speed-up is nearly the best one's; `OFF` if none is worth it.
+
+    Args:
+        costs: Measured; a mode whose cost is not is taken, so that it will be.
+        kept_share: Expected, in [0, 1].
+        modes: The freshest scores first.
+    """
+    gains = [speedup(costs, mode, kept_share) for mode in modes]
+    for mode, gain in zip(modes, gains, strict=True):
+        if math.isnan(gain):
+            return mode
+    best = max(gains)
+    if best < _WORTH:
+        return OFF
+    return next(mode for mode, gain in zip(modes, gains, strict=True) if gain >= max(_NEARLY * best, _WORTH))
+
+
+class Governor:
+    """Decides the mode of a loader; the loader tells it what it has measured.
+
+    Args:
+        policy: Its kept share is predicted from the scores of the last epoch.
+        costs: Gives what was measured lately.
+    """
+
+    def __init__(self, policy: Policy, costs: Callable[[], Costs]) -> None:
+        self._policy = policy
+        self._costs = costs
+        self._ranks = Ranks()
+        self.mode = OFF
+        self.history: list[tuple[int, int, str]] = []  # epoch, round and name of each change
+        self._sees_training: bool | None = None  # None = not known yet
+        self._since = 0  # rounds since the mode began
+        self._every = 1  # of so many training batches one is looked at while selection is off
+
+    def begin_epoch(self, epoch: int, table: LastScores, kept_share: float, ranks: Ranks) -> None:
+        """Decide for the epoch that begins; collective.
+
+        Args:
+            epoch: From 0.
+            table: Last scores.
+            kept_share: In [0, 1], of the last rounds that went through selection; NaN = none has.
+            ranks: The processes, who decide alike.
+        """
+        self._ranks = ranks
+        if self._sees_training is None:
+            self._take(OFF, epoch, 0)
+        elif self.mode != OFF and not math.isnan(kept_share):
+            self._decide(kept_share, epoch, 0)
+        elif self._sees_training:
+            self._decide(self._expected(table, epoch), epoch, 0)
+        else:
+            self._take(forward_mode(), epoch, 0)  # only trying it tells what it would keep by now
+
+    def after_round(self, epoch: int, round_: int, kept_share: float, seen: int, batches: int) -> None:
+        """Judge the mode now and then; collective.
+
+        Args:
+            epoch: From 0.
+            round_: Rounds of it that are over.
+            kept_share: Of this epoch's rounds that went through selection, in [0, 1]; NaN = none has.
+            seen: Training passes that this process has seen so far.
+            batches: Training batches so far.
+        """
+        self._since += 1
+        if self._sees_training is None and batches >= _BLIND:
+            self._sees_training = all(passes for (passes,) in self._ranks.tell_all([seen]))
+            if not self._sees_training:
+                self._take(forward_mode(), epoch, round_)
+            return
+        due = self._since in _CHECKS or self._since % _CHECKS[-1] == 0
+        if due and self.mode != OFF and not math.isnan(kept_share):
+            self._decide(kept_share, epoch, round_)
+
+    def heeds(self, batch: int) -> bool:
+        """Whether the training pass of the batch of this number is looked at: all are, while selection is on."""
+        if self.mode != OFF or self._sees_training is None:
+            return True
+        if batch % _CHECKS[-1] == 0 or self._every == 1:
+            costs = self._costs()
+            if costs.observe > 0 and costs.step > 0:
+                self._every = max(1, math.ceil(costs.observe / (_WATCHING * costs.step)))
+        return batch % self._every == 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Mode and history; what the clocks say is measured anew."""
+        return {
+            "mode": list(self.mode),
+            "history": [list(change) for change in self.history],
+            "sees_training": self._sees_training,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on in the saved mode."""
+        name, source, reuse = state["mode"]
+        self.mode = Mode(name, source, reuse)
+        self.history = [(epoch, round_, name) for epoch, round_, name in state["history"]]
+        self._sees_training = state["sees_training"]
+
+    def _decide(self, kept_share: float, epoch: int, round_: int) -> None:
+        *means, share = self._ranks.mean([*self._costs(), kept_share])
+        modes = [TRAINING] if self._sees_training else [forward_mode(reuse) for reuse in _REUSES]
+        self._take(best_mode(Costs(*means), share, modes), epoch, round_)
+
+    def _take(self, mode: Mode, epoch: int, round_: int) -> None:
+        if mode != self.mode or not self.history:
+            self.history.append((epoch, round_, mode.name))
+            self._since = 0
+        self.mode = mode
+
+    def _expected(self, table: LastScores, epoch: int) -> float:
+        """The share that the policy would keep of what was last seen; 0 if nothing was, so that a mode is tried."""
+        index, score = table.latest(_SAMPLE)
+        if not len(index):
+            return 0.0
+        policy = copy.deepcopy(self._policy)  # one that remembers must not remember this
+        return float(policy.choose(Candidates(index, score, epoch, typical=table.mean())).expected_share())

@@ -1,0 +1,104 @@
+"""The last score of every example, by its index in the data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from rheostat.select.ranks import Ranks
+
+_NEVER = -1
+
+
+class LastScores:
+    """A table on the scoring device: what each example's score was, and in which epoch.
+
+    Grows to the largest index that it meets; that costs a host synchronisation where indices are on an accelerator, so
+    give the size if it is known.
+
+    Args:
+        size: Number of examples, >= 0.
+        device: Where the scores are.
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self._score = torch.full((size,), torch.nan, device=device)
+        self._epoch = torch.full((size,), _NEVER, dtype=torch.int32, device=device)
+        self._highest = torch.full((), -torch.inf, device=device)
+
+    def __len__(self) -> int:
+        """Number of examples that there is room for."""
+        return len(self._score)
+
+    def put(self, index: Int[Tensor, " b"], score: Float[Tensor, " b"], epoch: int) -> None:
+        """Take `[B]` scores in."""
+        self.reach(index)
+        self._score.index_copy_(0, index, score.float())
+        self._epoch.index_fill_(0, index, epoch)
+        if len(index):
+            self._highest = torch.fmax(self._highest, score.max())
+
+    def of(self, index: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """`[B]` last scores; an example without one counts as hard: it gets the highest that was ever seen, or 1."""
+        self.reach(index)
+        score = self._score[index]
+        return torch.where(score.isnan(), torch.where(self._highest.isfinite(), self._highest, 1.0), score)
+
+    def bad(self, index: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
+        """`[B]`, whose last score was NaN or infinite."""
+        return (self._score[index] * 0 != 0) & (self._epoch[index] > _NEVER)
+
+    def older(self, index: Int[Tensor, " b"], epoch: int) -> Bool[Tensor, " b"]:
+        """`[B]`, which have no score of this epoch (from 0) or a later one."""
+        self.reach(index)
+        return self._epoch[index] < max(epoch, 0)
+
+    def latest(self, number: int) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
+        """Index and score `[K <= number]` of examples scored in the last epoch that any was, spread evenly."""
+        when = self._epoch
+        index = ((when == when.max()) & (when > _NEVER)).nonzero().flatten() if len(self) else when.long()
+        index = index[:: max(1, -(-len(index) // number))]
+        return index, self._score[index]
+
+    def mean(self) -> Float[Tensor, ""]:
+        """Mean of all last scores, a scalar; NaN before the first."""
+        return self._score.nanmean()
+
+    def reach(self, index: Int[Tensor, " b"]) -> None:
+        """Make room for all of `[B]` indices >= 0."""
+        size = int(index.max()) + 1 if len(index) and index.device.type == "cpu" else 0
+        if index.device.type != "cpu" and len(index) and not len(self):
+            size = int(index.max()) + 1
+        if size > len(self):
+            self._grow(max(size, 2 * len(self)))
+
+    def share(self, ranks: Ranks) -> None:
+        """Give every process the latest score of each example that any process has; of equally late ones the first."""
+        if ranks.alone:
+            return
+        size = max(count for (count,) in ranks.tell_all([len(self)]))
+        self._grow(size)
+        scores, epochs = ranks.stacked(self._score), ranks.stacked(self._epoch)
+        latest = epochs.argmax(dim=0, keepdim=True)
+        self._score = scores.gather(0, latest)[0]
+        self._epoch = epochs.gather(0, latest)[0]
+        self._highest = ranks.stacked(self._highest[None]).max()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The table."""
+        return {"score": self._score.clone(), "epoch": self._epoch.clone(), "highest": self._highest.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a table saved by `state_dict`."""
+        device = self._score.device
+        self._score, self._epoch = state["score"].to(device).clone(), state["epoch"].to(device).clone()
+        self._highest = state["highest"].to(device).clone()
+
+    def _grow(self, size: int) -> None:
+        more = size - len(self)
+        if more > 0:
+            self._score = torch.cat([self._score, self._score.new_full((more,), torch.nan)])
+            self._epoch = torch.cat([self._epoch, self._epoch.new_full((more,), _NEVER)])
