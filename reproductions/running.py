@@ -30,6 +30,7 @@ class Figure:
         cells: The cells, given how many workloads to take of each kind; what a cell holds is all its row depends on.
         row: What a cell comes to. A function of a module, because it runs in other processes.
         setting: What is the same for all cells.
+        bench: The benchmark whose record it is, by name; None = it belongs to a reproduction.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Figure:
     cells: Callable[[int], list[Cell]]
     row: Callable[[Cell], Row]
     setting: dict[str, Any]
+    bench: str | None = None
 
 
 def produce(
@@ -62,6 +64,7 @@ def produce(
 
     def record() -> dict[str, Any]:
         return {
+            **({} if figure.bench is None else {"bench": figure.bench}),
             "figure": figure.name,
             "what": figure.what,
             "claimed": list(figure.claimed),

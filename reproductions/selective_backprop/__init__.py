@@ -1,0 +1,1 @@
+"""Selective-Backprop judged: the tables and figures of the thesis's section 4, and where its claims end."""
