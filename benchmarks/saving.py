@@ -1,0 +1,546 @@
+"""Does selection save time? Every arm beside a curve of plain runs of several lengths, in processor and wall seconds.
+
+A cell is one training run by the project's own loop, one thread, the learning rate falling to zero over its epochs.
+Seeds are the outer loop, so that arms and lengths are interleaved. Evaluation is left out of the seconds.
+
+    python benchmarks/saving.py mnist cifar10 --seeds 5       the record; after Ctrl-C the same command goes on
+    python benchmarks/saving.py mnist --seeds 5 --out FOLDER
+
+The data are looked for beside the checkout, in ../shared/data, and on the hub otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure as Plot
+from torch import Tensor, nn
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # where reproductions are
+
+from reproductions.running import Cell, Figure, Row, produce  # noqa: E402
+from rheostat.figures import INK, dress, svg  # noqa: E402
+from rheostat.settings import TrainSettings  # noqa: E402
+from rheostat.training import ImageData, load_data, prepare, train  # noqa: E402
+from rheostat.training.data import RelabelledImages, ResidentImages  # noqa: E402
+
+PLAIN, GOVERNED, CONTROL = "plain", "governed", "governed matched-random"
+BARS = {"mnist": 0.60, "cifar10": 0.85}
+NEVER_ABOVE = 1.03
+_KINDS = ("data", "scoring", "training")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Some data and a network, and what is compared there.
+
+    Attributes:
+        what: One line for the table.
+        data: Folder in ../shared/data, or name on the hub.
+        hub: The name there.
+        train, test: How many images are used, the first ones; 0 = all.
+        noise: Share of the training labels that are made wrong.
+        settings: Of every run.
+        plain: Lengths of the plain runs, in epochs.
+        arms: Lengths of the others.
+        options: Settings of the others, by name of the arm.
+    """
+
+    what: str
+    data: str
+    hub: str
+    train: int
+    test: int
+    settings: dict[str, Any]
+    plain: tuple[int, ...]
+    arms: dict[str, tuple[int, ...]]
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    noise: float = 0.0
+
+
+def _arms(floor: float) -> dict[str, dict[str, Any]]:
+    kept = {"policy": "selective-backprop", "floor": floor}
+    return {
+        PLAIN: {"policy": "uniform"},
+        GOVERNED: {**kept, "govern": True},
+        CONTROL: {"policy": "matched-random", "floor": floor, "govern": True},
+        "a forward for each": kept,
+        "reuse 3": {**kept, "reuse": 3},
+        "training-pass scores": {**kept, "source": "training"},
+        "prune-and-rescale": {"policy": "prune-and-rescale"},
+        "governed percentile": {"policy": "percentile", "govern": True},
+    }
+
+
+_SGD = {"schedule": "linear", "track": "none", "device": "cpu", "augment": "none"}
+_LENET = {"model": "lenet", "lr": 0.1, "batch_size": 128, **_SGD}
+_RESNET = {"model": "resnet-8", "lr": 0.1, "momentum": 0.9, "batch_size": 64, **_SGD}
+PLACES: dict[str, Place] = {
+    "mnist": Place(
+        "MNIST in full, LeNet",
+        "mnist",
+        "ylecun/mnist",
+        0,
+        0,
+        _LENET,
+        (3, 6, 12),
+        {
+            GOVERNED: (6, 12),
+            CONTROL: (12,),
+            "training-pass scores": (12,),
+            "a forward for each": (6,),
+            "reuse 3": (6,),
+            "prune-and-rescale": (6,),
+        },
+        _arms(0.1),
+    ),
+    "cifar10": Place(
+        "CIFAR-10, the first 15,000 images, ResNet-8",
+        "cifar10",
+        "uoft-cs/cifar10",
+        15_000,
+        5_000,
+        _RESNET,
+        (6, 10, 15),
+        {GOVERNED: (12,), CONTROL: (12,), "prune-and-rescale": (12,), "governed percentile": (12,)},
+        _arms(0.3),
+    ),
+    "cifar100": Place(
+        "CIFAR-100, the first 10,000 images, ResNet-8",
+        "cifar100",
+        "uoft-cs/cifar100",
+        10_000,
+        5_000,
+        _RESNET,
+        (5, 8),
+        {GOVERNED: (8,)},
+        _arms(0.3),
+    ),
+    "noise": Place(
+        "MNIST, the first 20,000 images, 20 % of the labels wrong, LeNet",
+        "mnist",
+        "ylecun/mnist",
+        20_000,
+        0,
+        _LENET,
+        (4, 8),
+        {GOVERNED: (8,)},
+        _arms(0.1),
+        noise=0.2,
+    ),
+    "linear": Place(
+        "MNIST in full, softmax regression: a step that costs hardly more than choosing",
+        "mnist",
+        "ylecun/mnist",
+        0,
+        0,
+        {**_LENET, "model": "linear"},
+        (4, 8),
+        {GOVERNED: (8,)},
+        _arms(0.1),
+    ),
+    "digits": Place(
+        "scikit-learn's digits, to see that it runs",
+        "sklearn-digits",
+        "sklearn-digits",
+        0,
+        0,
+        _LENET,
+        (1, 2),
+        {GOVERNED: (2,), CONTROL: (2,)},
+        _arms(0.1),
+    ),
+}
+_DEFAULT = ("mnist", "cifar10")
+
+
+class _Block(nn.Module):
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(after)
+        same = before == after and stride == 1
+        self.past = nn.Identity() if same else nn.Conv2d(before, after, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(inner)) + self.past(x))
+
+
+def resnet_8(classes: int) -> nn.Module:
+    """Residual blocks of 16, 32 and 64 channels after a first convolution of stride 2, for images of 32 pixels."""
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        _Block(16, 16, 1),
+        _Block(16, 32, 2),
+        _Block(32, 64, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
+    )
+
+
+@functools.cache
+def _data(name: str) -> ImageData:
+    """The images of a place, with its labels."""
+    place = PLACES[name]
+    local = ROOT.parent / "shared" / "data" / place.data
+    data = load_data(str(local) if local.exists() else place.hub)
+    data = replace(data, train=_first(data.train, place.train), test=_first(data.test, place.test))
+    if not place.noise:
+        return data
+    labels, rng = data.train.labels, torch.Generator().manual_seed(0)
+    wrong = torch.rand(len(labels), generator=rng) < place.noise
+    other = torch.randint(1, len(data.classes), labels.shape, generator=rng)
+    given = torch.where(wrong, (labels + other) % len(data.classes), labels)
+    return replace(data, train=RelabelledImages(data.train, given))
+
+
+def _first(split: Any, number: int) -> Any:
+    assert isinstance(split, ResidentImages), "these data fit into memory"
+    return ResidentImages(split.images[:number], split.labels[:number]) if number else split
+
+
+def _model(name: str, data: ImageData) -> Callable[[], nn.Module] | None:
+    classes, inputs = len(data.classes), data.channels * data.image_size**2
+    own: dict[str, Callable[[], nn.Module]] = {
+        "resnet-8": lambda: resnet_8(classes),
+        "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(inputs, classes)),
+    }
+    return own.get(name)
+
+
+def cells(names: Sequence[str], seeds: int) -> list[Cell]:
+    """All runs, seed by seed."""
+    return [
+        {"place": name, "arm": arm, "epochs": epochs, "seed": seed}
+        for seed in range(seeds)
+        for name in names
+        for arm, lengths in {PLAIN: PLACES[name].plain, **PLACES[name].arms}.items()
+        for epochs in lengths
+    ]
+
+
+def row(cell: Cell) -> Row:
+    """One run."""
+    torch.set_num_threads(1)
+    place = PLACES[cell["place"]]
+    data = _data(cell["place"])
+    settings = TrainSettings.checked(
+        {
+            "data": place.data,
+            **place.settings,
+            **place.options[cell["arm"]],
+            "epochs": cell["epochs"],
+            "seed": cell["seed"],
+        }
+    )
+    summary = train(prepare(settings, data=data, model=_model(settings.model, data)))
+    final = summary["final"]
+    return {
+        "error": final["test_error"],
+        "seconds": sum(final["seconds"][kind] for kind in _KINDS),
+        "cpu_seconds": sum(final["cpu_seconds"][kind] for kind in _KINDS),
+        "candidates": final["candidates"],
+        "forwards": final["forwards"]["scoring"],
+        "backwards": final["backwards"],
+        "by_epoch": [
+            {
+                "kept_share": epoch["kept_share"],
+                "modes": epoch["modes"],
+                "break_even": epoch["selection"]["break_even"],
+                "predicted": epoch["selection"]["predicted_speedup"],
+                "actual": epoch["selection"]["actual_speedup"],
+            }
+            for epoch in summary["epochs"]
+        ],
+    }
+
+
+def plain_seconds(curve: Sequence[tuple[float, float]], error: float) -> tuple[float, str]:
+    """Seconds that the plain loop needs for an error, between the runs of its curve on a line of log over log.
+
+    Args:
+        curve: Seconds and error in (0, 1] of each length, means over seeds.
+        error: In (0, 1].
+
+    Returns:
+        The seconds, and ``=``; or those of the longest plain run and ``<`` if none is as good (it would need more), or
+        those of the shortest and ``>`` if all are better (it needs less).
+    """
+    seconds, errors = (np.log(values) for values in zip(*sorted(curve), strict=True))
+    best = np.minimum.accumulate(errors)  # a longer run that is worse is not needed
+    wanted = float(np.log(error))
+    if wanted < best[-1]:
+        return float(np.exp(seconds[-1])), "<"
+    if wanted > best[0]:
+        return float(np.exp(seconds[0])), ">"
+    return float(np.exp(np.interp(-wanted, -best, seconds))), "="
+
+
+@dataclass(frozen=True)
+class Line:
+    """One arm of one length, over its seeds.
+
+    Attributes:
+        place, arm, epochs: What it is.
+        error: Mean, lowest and highest, in [0, 1].
+        cpu, wall: Mean seconds.
+        backwards, forwards: Mean numbers of examples, in shares of the candidates.
+        ratio, wall_ratio: Its seconds over those of the plain loop at its mean error; with a ``<`` or ``>`` where the
+            plain curve does not reach so far (`plain_seconds`).
+        seeds: How many.
+    """
+
+    place: str
+    arm: str
+    epochs: int
+    error: tuple[float, float, float]
+    cpu: float
+    wall: float
+    backwards: float
+    forwards: float
+    ratio: tuple[float, str]
+    wall_ratio: tuple[float, str]
+    seeds: int
+
+
+def lines_of(record: dict[str, Any]) -> list[Line]:
+    """All arms and lengths of a record, in the order of its cells."""
+    groups: dict[tuple[str, str, int], list[Row]] = {}
+    for entry in record["rows"]:
+        cell = entry["cell"]
+        groups.setdefault((cell["place"], cell["arm"], cell["epochs"]), []).append(entry)
+
+    def mean(rows: list[Row], name: str) -> float:
+        return float(np.mean([entry[name] for entry in rows]))
+
+    curves = {
+        (place, unit): [
+            (mean(rows, unit), mean(rows, "error"))
+            for (at, arm, _), rows in groups.items()
+            if (at, arm) == (place, PLAIN)
+        ]
+        for place in {key[0] for key in groups}
+        for unit in ("cpu_seconds", "seconds")
+    }
+    lines = []
+    for (place, arm, epochs), rows in groups.items():
+        errors = [entry["error"] for entry in rows]
+        ratios = []
+        for unit in ("cpu_seconds", "seconds"):
+            needed, sign = plain_seconds(curves[place, unit], mean(rows, "error"))
+            ratios.append((mean(rows, unit) / needed, sign))
+        candidates = mean(rows, "candidates")
+        lines.append(
+            Line(
+                place=place,
+                arm=arm,
+                epochs=epochs,
+                error=(float(np.mean(errors)), min(errors), max(errors)),
+                cpu=mean(rows, "cpu_seconds"),
+                wall=mean(rows, "seconds"),
+                backwards=mean(rows, "backwards") / candidates,
+                forwards=mean(rows, "forwards") / candidates,
+                ratio=ratios[0],
+                wall_ratio=ratios[1],
+                seeds=len(rows),
+            )
+        )
+    return lines
+
+
+def _ratio(ratio: tuple[float, str]) -> str:
+    value, sign = ratio
+    return f"{'' if sign == '=' else sign + ' '}{value:.2f}"
+
+
+def _table(record: dict[str, Any], place: str) -> str:
+    header = [
+        "arm",
+        "epochs",
+        "test error",
+        "range",
+        "backwards",
+        "scoring forwards",
+        "CPU s",
+        "wall s",
+        "of plain's CPU time",
+        "of plain's wall time",
+    ]
+    rows = [header, ["---", *["---:"] * (len(header) - 1)]]
+    for line in lines_of(record):
+        if line.place == place:
+            mean, low, high = line.error
+            rows.append(
+                [
+                    line.arm,
+                    str(line.epochs),
+                    f"{mean:.2%}",
+                    f"{low:.2%} to {high:.2%}",
+                    f"{line.backwards:.2f}",
+                    f"{line.forwards:.2f}",
+                    f"{line.cpu:.0f}",
+                    f"{line.wall:.0f}",
+                    "1" if line.arm == PLAIN else _ratio(line.ratio),
+                    "1" if line.arm == PLAIN else _ratio(line.wall_ratio),
+                ]
+            )
+    return "\n".join(f"| {' | '.join(cells_)} |" for cells_ in rows)
+
+
+def findings(record: dict[str, Any]) -> list[str]:
+    """Win or loss of the governed loader in each place, against the bars of the project."""
+    said = []
+    lines = lines_of(record)
+    for name, place in PLACES.items():
+        governed = [line for line in lines if (line.place, line.arm) == (name, GOVERNED)]
+        if not governed:
+            continue
+        best = min(governed, key=lambda line: line.ratio[0])
+        bar = BARS.get(name, NEVER_ABOVE)
+        verdict = "within" if best.ratio[0] <= bar and best.ratio[1] != ">" else "**misses**"
+        said.append(
+            f"{place.what}: the governed loader comes to {best.error[0]:.2%} in {_ratio(best.ratio)} of the processor "
+            f"time that the plain loop needs for that error ({_ratio(best.wall_ratio)} of its wall-clock time; "
+            f"{best.epochs} epochs, {best.seeds} seeds): {verdict} the bar of {bar:.2f}."
+        )
+        control = [line for line in lines if (line.place, line.arm, line.epochs) == (name, CONTROL, best.epochs)]
+        for line in control:
+            worse = "worse" if line.error[0] > best.error[0] else "**no worse**"
+            said.append(
+                f"The control there, as many examples but any, ends at {line.error[0]:.2%} after {line.cpu:.0f} s "
+                f"where the choice took {best.cpu:.0f} s: {worse}."
+            )
+    return said
+
+
+def pieces(record: dict[str, Any]) -> dict[str, str]:
+    """What the documentation shows of the record."""
+    at = record["environment"]
+    conditions = (
+        f"One thread, one run at a time beside other work on {at['processor']} with {at['cores']} cores, torch "
+        f"{at['packages']['torch']}, commit {at['commit']}. Evaluation is not in the seconds."
+    )
+    tables = {
+        name.replace("-", "_"): _table(record, name)
+        for name in PLACES
+        if any(line.place == name for line in lines_of(record))
+    }
+    return {**tables, "findings": "\n".join(f"- {line}" for line in findings(record)), "conditions": conditions}
+
+
+def plots(record: dict[str, Any]) -> dict[str, str]:
+    """Error against seconds in each place, and what the governor chose over time."""
+    drawn = {
+        f"{name}-error": svg(_against_time(record, name))
+        for name in BARS
+        if any(line.place == name for line in lines_of(record))
+    }
+    for name in BARS:
+        runs = [entry for entry in record["rows"] if (entry["cell"]["place"], entry["cell"]["arm"]) == (name, GOVERNED)]
+        if runs:
+            drawn[f"{name}-governor"] = svg(
+                _choices(max(runs, key=lambda entry: (entry["cell"]["epochs"], -entry["cell"]["seed"])))
+            )
+    return drawn
+
+
+def _against_time(record: dict[str, Any], place: str) -> Plot:
+    figure = Plot(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    dress(axes)
+    lines = [line for line in lines_of(record) if line.place == place]
+    plain = sorted((line for line in lines if line.arm == PLAIN), key=lambda line: line.cpu)
+    axes.plot([line.cpu for line in plain], [100 * line.error[0] for line in plain], "o-", color="#5b6773", label=PLAIN)
+    colours = ("#d1495b", "#e2a03f", "#3d8c6f", "#7b5ea7", "#00798c", "#8d6a4f", "#2b7bba")
+    for colour, arm in zip(colours, dict.fromkeys(line.arm for line in lines if line.arm != PLAIN), strict=False):
+        mine = [line for line in lines if line.arm == arm]
+        axes.plot([line.cpu for line in mine], [100 * line.error[0] for line in mine], "s--", color=colour, label=arm)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("processor seconds, evaluation left out")
+    axes.set_ylabel("test error, %")
+    axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+    axes.set_title(PLACES[place].what, color=INK, fontsize=10, loc="left")
+    return figure
+
+
+def _choices(run: Row) -> Plot:
+    """Where the scores came from, epoch by epoch, and what that was predicted to save and did."""
+    figure = Plot(figsize=(7, 4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    epochs = np.arange(1, len(run["by_epoch"]) + 1)
+    names = list(dict.fromkeys(name for epoch in run["by_epoch"] for name in epoch["modes"]))
+    base = np.zeros(len(epochs))
+    for name, colour in zip(names, ("#c9d1d9", "#d1495b", "#2b7bba", "#3d8c6f", "#7b5ea7"), strict=False):
+        so_far = np.array([epoch["modes"].get(name, 0) for epoch in run["by_epoch"]], dtype=float)
+        share = np.diff(so_far, prepend=0.0)
+        share /= np.maximum(1, np.diff([sum(epoch["modes"].values()) for epoch in run["by_epoch"]], prepend=0))
+        above.bar(epochs, share, bottom=base, color=colour, label=name, width=0.9)
+        base += share
+    above.set_ylabel("candidates")
+    above.legend(frameon=False, labelcolor=INK, fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
+    for name, colour, label in (("kept_share", "#5b6773", "kept share"), ("break_even", "#e2a03f", "break-even")):
+        below.plot(epochs, [epoch[name] for epoch in run["by_epoch"]], "o-", ms=3, color=colour, label=label)
+    speeds = below.twinx()
+    for name, style in (("predicted", ":"), ("actual", "-")):
+        speeds.plot(
+            epochs, [epoch[name] for epoch in run["by_epoch"]], style, color="#d1495b", label=f"speed-up, {name}"
+        )
+    below.set_ylabel("share of the candidates")
+    speeds.set_ylabel("speed-up", color="#d1495b")
+    below.set_xlabel("epoch")
+    lines = [*below.get_lines(), *speeds.get_lines()]
+    below.legend(
+        lines, [str(line.get_label()) for line in lines], frameon=False, labelcolor=INK, fontsize=8, loc="center right"
+    )
+    for axes in (above, below):
+        dress(axes)
+    return figure
+
+
+def main() -> None:
+    """Measure and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("places", nargs="*", help=f"any of {', '.join(PLACES)}; default: {', '.join(_DEFAULT)}")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    given = parser.parse_args()
+    names = given.places or list(_DEFAULT)
+    unknown = [name for name in names if name not in PLACES]
+    if unknown or given.seeds < 1:
+        parser.error(f"places are {', '.join(PLACES)}, and there is at least 1 seed")
+    for name in names:  # a record each, so that places can be measured side by side or one after the other
+        figure = Figure(
+            name=f"saving-{name}",
+            what="Time to an error, with selection and without",
+            claimed=(),
+            cells=functools.partial(cells, [name]),
+            row=row,
+            setting={"place": PLACES[name].what},
+            bench="saving",
+        )
+        record = produce(
+            figure, given.out, workers=1, workloads=given.seeds, fresh=False, say=functools.partial(print, flush=True)
+        )
+        print("\n".join(findings(record)))
+
+
+if __name__ == "__main__":
+    main()
