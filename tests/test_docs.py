@@ -45,6 +45,7 @@ def test_every_picture_and_every_link_within_the_repository_exists():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.filterwarnings(r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning")  # Lightning's
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_python_block_runs(block: str):
     data = TensorDataset(torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,)))
