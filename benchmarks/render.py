@@ -40,6 +40,7 @@ MEASURED_HERE = (
     "event-models",
     "frozen",
     "planning",
+    "saving",
     "sharing",
     "soak",
     "watching",
@@ -112,7 +113,7 @@ def _piece(record: dict[str, Any], piece: str) -> str:
 def _overhead_table(record: dict[str, Any]) -> str:
     lines = ["| measured against | bar | ratio, median | quartiles |", "|---|---:|---:|---:|"]
     for name, label, bar in (
-        ("selective", "candidates x t_score + backwards x t_step", "1.05"),
+        ("selective", "candidates x t_score + backwards x t_step", f"{record['setting'].get('bar', 1.05):.2f}"),
         ("uniform", "the plain loop", "1.01"),
     ):
         ratio = record["ratios"][name]
@@ -124,7 +125,8 @@ def _overhead_table(record: dict[str, Any]) -> str:
 def _overhead_conditions(record: dict[str, Any]) -> str:
     environment, setting, seconds = record["environment"], record["setting"], record["seconds"]
     return (
-        f"{setting['model']}, batches of {setting['batch_size']}, {setting['candidates']:,} candidates in each of "
+        f"{setting['model']}, batches of {setting['batch_size']}, rounds of "
+        f"{setting.get('scoring_batch', setting['batch_size'])}, {setting['candidates']:,} candidates in each of "
         f"{setting['turns']} turns, {record['backwards_share']:.0%} of them trained on; t_score "
         f"{seconds['t_score'] * 1e6:.0f} us and t_step {seconds['t_step'] * 1e6:.0f} us per example, one thread, "
         f"processor time, {environment['processor']}, torch {environment['packages']['torch']}, "
