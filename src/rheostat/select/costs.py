@@ -10,7 +10,7 @@ import math
 import statistics
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -65,7 +65,8 @@ class Costs(NamedTuple):
 
 def break_even(costs: Costs, mode: Mode) -> float:
     """The kept share below which selection saves time; <= 0 = never, NaN = not measured."""
-    return 1 - (_or_zero(costs.pick) + _forwards(costs, mode)) / (costs.step + _watching(costs, mode))
+    left = costs.step - _or_zero(costs.pick) - _forwards(costs, mode)
+    return left / (costs.step + _watching(costs, mode))
 
 
 def speedup(costs: Costs, mode: Mode, kept_share: float) -> float:
@@ -103,11 +104,13 @@ class Stopwatch:
     Args:
         device: Where the work is done.
         memory: How many sections the median is over, >= 1.
+        clock: Seconds from an arbitrary start, monotone; not looked at on an accelerator.
     """
 
-    def __init__(self, device: torch.device, memory: int = 32) -> None:
+    def __init__(self, device: torch.device, memory: int = 32, clock: Callable[[], float] = time.perf_counter) -> None:
         self._on_cuda = device.type == "cuda"
         self._memory = memory
+        self._clock = clock
         self._recent: dict[str, deque[float]] = {}
         self._pending: deque[tuple[str, int, Any, Any]] = deque()
 
@@ -115,21 +118,20 @@ class Stopwatch:
     def timing(self, name: str, examples: int) -> Iterator[None]:
         """Take the time of a `with` block, of so many examples; one that raises, or of no example, is not counted."""
         if not self._on_cuda:
-            started = time.perf_counter()
+            started = self._clock()
             yield
-            self._take(name, examples, time.perf_counter() - started)
+            self._take(name, examples, self._clock() - started)
             return
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         start.record()
         yield
         end.record()
         self._pending.append((name, examples, start, end))
+        self._read()
 
     def median(self, name: str) -> float:
         """Seconds per example of the section's recent blocks; NaN before the first."""
-        while self._pending and self._pending[0][3].query():
-            what, examples, start, end = self._pending.popleft()
-            self._take(what, examples, start.elapsed_time(end) / 1000)
+        self._read()
         recent = self._recent.get(name)
         return statistics.median(recent) if recent else math.nan
 
@@ -137,6 +139,12 @@ class Stopwatch:
         """All medians; what observing costs is part of a step, and taken out of it."""
         data, pick, score, step, observe = (self.median(name) for name in Costs._fields)
         return Costs(data, pick, score, step - _or_zero(observe), observe)
+
+    def _read(self) -> None:
+        """Read the events that the device has come by."""
+        while self._pending and self._pending[0][3].query():
+            what, examples, start, end = self._pending.popleft()
+            self._take(what, examples, start.elapsed_time(end) / 1000)
 
     def _take(self, name: str, examples: int, seconds: float) -> None:
         if examples:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,11 +19,13 @@ def drawn(choice: Choice, index: Tensor, scored: Scored | None, generator: torch
 
     Raises:
         DataError: A label lies outside the classes.
-        ScoreError: A score, a probability or a weight is no number that it may be; the message names the example.
+        ScoreError: A score, a probability or a weight is no number that it may be; the message names the example. Or
+            there is nothing to draw from.
     """
     probability = choice.probability
     most = torch.inf if choice.draws is not None else 1.0
-    keep = torch.rand(len(index), generator=generator, device=index.device) < probability
+    threshold = 0.0 if choice.draws is not None else torch.rand(len(index), generator=generator, device=index.device)
+    keep = probability > threshold  # or, with draws, which of them can be drawn
     flaws = [(probability != probability.clamp(0, most)) | (probability * 0 != 0)]  # true of NaN as well
     if choice.weight is not None:
         flaws.append((choice.weight < 0) | (choice.weight * 0 != 0))
@@ -33,6 +37,11 @@ def drawn(choice: Choice, index: Tensor, scored: Scored | None, generator: torch
     if choice.draws is not None:
         if not choice.draws:
             return index[:0]
+        if not number:
+            raise ScoreError(
+                f"the policy draws {choice.draws} of {len(index)} candidates and gave all of them the probability 0: "
+                "at least one must be above it; give them all the same where none is better than another"
+            )
         return torch.multinomial(probability, choice.draws, replacement=True, generator=generator)
     # a stable sort puts the kept first and, unlike boolean indexing, needs no synchronisation of its own
     return torch.sort(keep, descending=True, stable=True).indices[:number]
@@ -60,7 +69,7 @@ def _raise_for_first(choice: Choice, index: Tensor, scored: Scored | None, wrong
         )
     probability = float(choice.probability[at])
     allowed = "lie in [0, 1]" if choice.draws is None else "be finite and not below 0"
-    if not 0 <= probability <= (1 if choice.draws is None else float("1e38")):
+    if not (0 <= probability <= 1 or (choice.draws is not None and 1 < probability < math.inf)):
         raise ScoreError(f"the policy gave example {example} the probability {probability}: it must {allowed}")
     assert choice.weight is not None
     raise ScoreError(

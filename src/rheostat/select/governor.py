@@ -26,8 +26,8 @@ from rheostat.select.ranks import Ranks
 _REUSES = (0, 1, 3)  # epochs; arXiv:1910.00762 finds no harm in 2
 _WORTH = 1.02  # a speed-up below this is not worth a choice of examples
 _NEARLY = 0.9  # of the best speed-up: fresher scores are worth that much
-_CHECKS = (8, 64, 256)  # rounds after which a mode that has begun is judged again, and then every so many
-_BLIND = 4  # training batches after which the loader must have seen a training pass
+_CHECKS = (8, 64, 256)  # rounds of an epoch or a mode after which it is judged again, and then every so many
+_BLIND = 32  # training batches after which the loader must have seen a training pass; trainers may fetch ahead
 MODES = tuple(mode.name for mode in (OFF, TRAINING, *map(forward_mode, _REUSES)))
 """The names of all modes that it may take."""
 
@@ -64,23 +64,22 @@ class Governor:
     def __init__(self, policy: Policy, costs: Callable[[], Costs]) -> None:
         self._policy = policy
         self._costs = costs
-        self._ranks = Ranks()
+        self.ranks = Ranks()  # of the processes, who decide alike
         self.mode = OFF
         self.history: list[tuple[int, int, str]] = []  # epoch, round and name of each change
         self._sees_training: bool | None = None  # None = not known yet
-        self._since = 0  # rounds since the mode began
+        self._since = 0  # rounds since the mode or the epoch began
         self._every = 1  # of so many training batches one is looked at while selection is off
 
-    def begin_epoch(self, epoch: int, table: LastScores, kept_share: float, ranks: Ranks) -> None:
+    def begin_epoch(self, epoch: int, table: LastScores, kept_share: float) -> None:
         """Decide for the epoch that begins; collective.
 
         Args:
             epoch: From 0.
             table: Last scores.
             kept_share: In [0, 1], of the last rounds that went through selection; NaN = none has.
-            ranks: The processes, who decide alike.
         """
-        self._ranks = ranks
+        self._since = 0
         if self._sees_training is None:
             self._take(OFF, epoch, 0)
         elif self.mode != OFF and not math.isnan(kept_share):
@@ -101,9 +100,11 @@ class Governor:
             batches: Training batches so far.
         """
         self._since += 1
-        if self._sees_training is None and batches >= _BLIND:
-            self._sees_training = all(passes for (passes,) in self._ranks.tell_all([seen]))
-            if not self._sees_training:
+        if self._sees_training is None and batches:
+            if all(passes for (passes,) in self.ranks.tell_all([seen])):
+                self._sees_training = True
+            elif batches >= _BLIND:
+                self._sees_training = False
                 self._take(forward_mode(), epoch, round_)
             return
         due = self._since in _CHECKS or self._since % _CHECKS[-1] == 0
@@ -112,6 +113,8 @@ class Governor:
 
     def heeds(self, batch: int) -> bool:
         """Whether the training pass of the batch of this number is looked at: all are, while selection is on."""
+        if self._sees_training is False:
+            return False
         if self.mode != OFF or self._sees_training is None:
             return True
         if batch % _CHECKS[-1] == 0 or self._every == 1:
@@ -136,7 +139,7 @@ class Governor:
         self._sees_training = state["sees_training"]
 
     def _decide(self, kept_share: float, epoch: int, round_: int) -> None:
-        *means, share = self._ranks.mean([*self._costs(), kept_share])
+        *means, share = self.ranks.mean([*self._costs(), kept_share])
         modes = [TRAINING] if self._sees_training else [forward_mode(reuse) for reuse in _REUSES]
         self._take(best_mode(Costs(*means), share, modes), epoch, round_)
 

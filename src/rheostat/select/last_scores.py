@@ -44,12 +44,8 @@ class LastScores:
     def of(self, index: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """`[B]` last scores; an example without one counts as hard: it gets the highest that was ever seen, or 1."""
         self.reach(index)
-        score = self._score[index]
-        return torch.where(score.isnan(), torch.where(self._highest.isfinite(), self._highest, 1.0), score)
-
-    def bad(self, index: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
-        """`[B]`, whose last score was NaN or infinite."""
-        return (self._score[index] * 0 != 0) & (self._epoch[index] > _NEVER)
+        hard = torch.where(self._highest.isfinite(), self._highest, 1.0)
+        return torch.where(self._epoch[index] > _NEVER, self._score[index], hard)
 
     def older(self, index: Int[Tensor, " b"], epoch: int) -> Bool[Tensor, " b"]:
         """`[B]`, which have no score of this epoch (from 0) or a later one."""

@@ -11,14 +11,16 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rheostat.errors import SettingsError, StateError
+from rheostat.errors import DataError, ScoreError, SettingsError, StateError
 from rheostat.select.costs import OFF, TRAINING, Costs, Mode, forward_mode
 from rheostat.select.drawing import drawn
 from rheostat.select.governor import MODES, Governor
@@ -113,7 +115,7 @@ class SelectiveLoader:
         self.plain_views = plain_views
         self.epoch = 0
         self._traits = policy.traits
-        self._scoring = scoring.resolved(self._traits)
+        self._scoring = scoring.resolved(self._traits, govern=govern)
         self._remainder = phases.remainder or ("flush" if self._traits.keeps_all else "carry")
         self._rounds = Rounds(loader, self._scoring.round_size)
         self._queue = Queue()
@@ -126,10 +128,10 @@ class SelectiveLoader:
         self._ranks = Ranks(group)
         self._device = _device_of(model)
         self._scores = self._new_scores(govern=govern)
-        self._governor = Governor(policy, self._costs) if govern else None
+        # held weakly: workers that persist hang for 10 s when a DataLoader goes in a cycle
+        self._governor = Governor(policy, _weak(self._costs)) if govern else None
         heeded = govern or (self._traits.needs_score and self._scoring.source == "training")
-        self._passes = TrainingPasses(model, self._seen) if heeded else None
-        self._heeds = False  # whether the training pass of the batch at hand is looked at
+        self._passes = TrainingPasses(model, _weak(self._seen)) if heeded else None
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the training batches of one epoch of candidates."""
@@ -151,7 +153,7 @@ class SelectiveLoader:
                     pair = next(rounds, None)
             if pair is None:
                 rounds = None
-                self._elsewhere(torch.empty(0, device=self._device))
+                self._listen()
             elif self._is_ready_made(pair[1]):
                 yield from self._pass_on(*pair)
             else:
@@ -188,7 +190,8 @@ class SelectiveLoader:
         if self._passes is None:
             return
         self._passes.stop()  # who hands over once does so always
-        self._seen(kept, None, logits, targets)
+        if self._heeds():
+            self._scores.trained(kept, None, logits, targets, self.epoch)
 
     @property
     def stats(self) -> Stats:
@@ -232,6 +235,7 @@ class SelectiveLoader:
             "queue": self._queue.state_dict(),
             "policy": named_state(self.policy),
             "meters": self._meters.state_dict(),
+            "tally": dict(self._tally),
             "generator": generator and {"device": generator.device.type, "state": generator.get_state()},
             "scores": self._scores.state_dict(),
             "share": self._share.state_dict(),
@@ -263,21 +267,26 @@ class SelectiveLoader:
         if "scores" in state:  # states of earlier versions end here
             self._scores.load_state_dict(state["scores"])
             self._share.load_state_dict(state["share"])
+            self._tally = Counter(state["tally"])
             if self._governor is not None and state["governor"] is not None:
                 self._governor.load_state_dict(state["governor"])
 
     def _settle_down(self) -> None:
         """Look where the model is, and which processes there are: both may have changed since this was made."""
         self._ranks = Ranks(self._group)
+        if self._governor is not None:
+            self._governor.ranks = self._ranks
         device = _device_of(self.model)
         if device != self._device:
             self._device = device
             self._scores = self._new_scores(govern=self._governor is not None)
 
     def _begin_epoch(self) -> None:
-        self._scores.begin_epoch()
+        self._scores.begin_epoch(resumed=self._rounds.resumed)
+        if self._passes is not None:
+            self._passes.forget()
         if self._governor is not None and not self._rounds.resumed:
-            self._governor.begin_epoch(self.epoch, self._table, self._share.recent, self._ranks)
+            self._governor.begin_epoch(self.epoch, self._table, self._share.recent)
 
     def _new_scores(self, *, govern: bool) -> Scores:
         return Scores(self.model, self._scoring, self._rounds.examples, self._device, remembers=govern)
@@ -318,9 +327,10 @@ class SelectiveLoader:
         """Deal with what waits at the end of an epoch."""
         if self._remainder == "flush":
             # the smallest of the processes' remainders decides, because all step or none
-            least = min(waiting for (waiting,) in self._ranks.tell_all([len(self._queue)]))
-            if least > 1 or (least == 1 and not _normalises_over_batch(self.model)):
-                yield from self._hand_out(*self._queue.pop(len(self._queue), now=self._now()))
+            mine = min(len(self._queue), self.batch_size)
+            sizes = [size for (size,) in self._ranks.tell_all([mine])]
+            if min(sizes) > 1 or (min(sizes) == 1 and not _normalises_over_batch(self.model)):
+                yield from self._hand_out(*self._queue.pop(mine, now=self._now()), everywhere=sum(sizes))
         elif self._remainder == "drop":
             self._count("dropped", self._queue.clear())
             self._tell_round()
@@ -344,28 +354,27 @@ class SelectiveLoader:
         kept = Kept(index, unscored, torch.ones_like(unscored), torch.zeros_like(index), targets_of(batch))
         yield from self._hand_out(batch, kept)
 
-    def _hand_out(self, batch: Batch, kept: Kept) -> Iterator[tuple[Batch, Kept]]:
+    def _hand_out(self, batch: Batch, kept: Kept, everywhere: int | None = None) -> Iterator[tuple[Batch, Kept]]:
+        """Yield a batch; `everywhere` is the sum of its sizes over the processes, None = all are full."""
         if self.log is not None:
             self.log.record_kept(kept.index)
         self._meters.count("batches")
-        self._meters.count("backwards", self._of_all(len(kept.index)))
-        self._heeds = self._passes is not None and (self._governor is None or self._governor.heeds(self._now()))
-        if self._heeds and self._passes is not None:
-            self._passes.handed(kept, batch)
+        self._meters.count("backwards", self.batch_size * self._ranks.of if everywhere is None else everywhere)
+        if self._passes is not None:
+            self._passes.handed(kept, batch, heeded=self._heeds())
         with self._meters.timing("training"), self._scores.stopwatch.timing("step", len(kept.index)):
             yield batch, kept
-        if self._heeds and self._governor is None:
-            self._scores.must_have_seen()
+        if self._passes is not None and self._governor is None:
+            self._scores.must_have_seen(missed=self._passes.missed)
 
-    def _of_all(self, mine: int) -> int:
-        """The sum over the processes of a batch's size; all but the last batch of an epoch are alike."""
-        if self._ranks.alone or mine == self.batch_size:
-            return mine * self._ranks.of
-        return sum(size for (size,) in self._ranks.tell_all([mine]))
+    def _heeds(self) -> bool:
+        """Whether the training pass of the batch at hand is looked at."""
+        return self._governor is None or self._governor.heeds(self._now())
 
-    def _seen(self, kept: Kept, rows: Rows, logits: Tensor, targets: Tensor | None = None) -> None:
-        if self._heeds:
-            self._scores.trained(kept, rows, logits, targets, self.epoch)
+    def _seen(self, kept: Kept, rows: Rows, logits: Tensor) -> None:
+        unfit = () if self._governor is None else (DataError, ScoreError)  # the governor can go without
+        with suppress(*unfit):
+            self._scores.trained(kept, rows, logits, None, self.epoch)
 
     def _offer(self, index: Tensor, batch: Batch) -> None:
         """Put one round of candidates through selection.
@@ -418,6 +427,13 @@ class SelectiveLoader:
         """The scores of this round in the other processes, where the policy remembers scores."""
         return self._ranks.elsewhere(score) if isinstance(self.policy, Stateful) else score[:0]
 
+    def _listen(self) -> None:
+        """Take part in a round of the other processes: a policy's history is of all of them."""
+        nothing = torch.empty(0, device=self._device)
+        elsewhere = self._elsewhere(nothing)
+        if len(elsewhere):
+            self.policy.choose(Candidates(nothing.long(), nothing, self.epoch, elsewhere, self._scores.typical()))
+
     def _count(self, name: str, by: int) -> None:
         self._tally[name] += by
 
@@ -452,6 +468,18 @@ def _check(policy: Policy, scoring: Scoring, batch_size: int, *, govern: bool) -
         raise SettingsError(f"govern is True and {type(policy).__name__} looks at no score: there is nothing to govern")
     if govern and (scoring.source is not None or scoring.reuse):
         raise SettingsError("govern is True and source or reuse are given: the governor moves them; leave them out")
+
+
+def _weak(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that does not keep its object alive, which must be alive when it is called."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> Any:
+        alive = reference()
+        assert alive is not None
+        return alive(*args)
+
+    return call
 
 
 def _device_of(model: nn.Module) -> torch.device:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,15 @@ Rows = slice | None
 Seen = Callable[[Kept, Rows, Tensor], None]
 """kept, rows, logits `[rows, C]`."""
 
-_AT_ONCE = 4  # batches that a trainer may fetch ahead of the one that it trains on
+_AT_ONCE = 16  # batches that a trainer may fetch before it trains on the first
+
+
+class _Handed(NamedTuple):
+    """A batch that a training forward is expected of, and how many rows from which row on have been seen."""
+
+    kept: Kept
+    columns: list[Tensor]
+    seen: dict[int, int]
 
 
 class TrainingPasses:
@@ -28,53 +36,85 @@ class TrainingPasses:
 
     An input is recognised by its memory: it is a tensor of a batch that was handed out, or a slice of one, as
     accumulating loops make. An input of another memory (augmented, cast, moved) is taken for the whole of the batch
-    that was handed out, if there is one alone and their sizes agree; loops that do more than that hand the logits over
-    themselves.
+    that was handed out last, if all before it have been trained on, their sizes agree, and no input of its own memory
+    follows; loops that do more than that hand the logits over themselves.
 
     Args:
         model: Whatever the training loop calls.
         seen: Told of each recognised forward.
+
+    Attributes:
+        missed: Whether there was a training forward that was not recognised.
     """
 
     def __init__(self, model: nn.Module, seen: Seen) -> None:
-        self._handed: deque[tuple[Kept, Batch]] = deque(maxlen=_AT_ONCE)
+        self._handed: deque[_Handed] = deque(maxlen=_AT_ONCE)
+        self._last: _Handed | None = None  # what an input of another memory can be of
+        self._guessed = False  # whether the one that waits was taken for an input of another memory
         self._seen = seen
+        self.missed = False
         # the model must not keep the loader alive, nor call one that is gone
         self._remove = weakref.finalize(
             self, model.register_forward_hook(_hook_of(weakref.ref(self)), with_kwargs=True).remove
         )
 
-    def handed(self, kept: Kept, batch: Batch) -> None:
-        """Expect a training forward of this batch."""
-        if self._remove.alive:
-            self._handed.append((kept, batch))
+    def handed(self, kept: Kept, batch: Batch, *, heeded: bool = True) -> None:
+        """Expect a training forward of this batch, and look at it if it is to be heeded."""
+        if self._guessed:
+            self.forget()
+        self._last = None
+        if not heeded or not self._remove.alive:
+            return
+        tensors = [column for column in batches.flatten(batch)[0] if isinstance(column, Tensor)]
+        handed = _Handed(kept, tensors, {})
+        if not self._handed:
+            self._last = handed
+        self._handed.append(handed)
+
+    def forget(self) -> None:
+        """Expect nothing: what was handed out and not trained on will not be."""
+        self._handed.clear()
+        self._last, self._guessed = None, False
 
     def stop(self) -> None:
         """Watch no longer."""
         self._remove()
-        self._handed.clear()
+        self.forget()
 
-    def forward(self, inputs: tuple[Any, ...], output: Any) -> None:
+    def forward(self, inputs: Iterable[Any], output: Any) -> None:
         """Take the logits of one training forward."""
-        logits = getattr(output, "logits", output)
-        if not self._handed or not isinstance(logits, Tensor) or logits.ndim != 2:
+        if not self._handed:
             return
-        tensors = [value for value in inputs if isinstance(value, Tensor) and value.ndim and len(value) == len(logits)]
-        for kept, batch in reversed(self._handed):
-            for column in batches.flatten(batch)[0]:
-                for value in tensors:
-                    at = _rows_within(value, column) if isinstance(column, Tensor) else None
-                    if at is not None:
-                        self._recognised(kept, at, logits)
-                        return
-        if len(self._handed) == 1 and len(self._handed[0][0].index) == len(logits):
-            self._recognised(self._handed[0][0], 0, logits)
+        logits = getattr(output, "logits", output)
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or not self._recognises(inputs, logits):
+            self.missed = True
 
-    def _recognised(self, kept: Kept, at: int, logits: Tensor) -> None:
-        whole = len(logits) == len(kept.index)
-        self._seen(kept, None if whole else slice(at, at + len(logits)), logits)
-        if whole:  # a second pass over the same batch tells nothing that is newer
-            self._handed = deque(((k, b) for k, b in self._handed if k is not kept), maxlen=_AT_ONCE)
+    def _recognises(self, inputs: Iterable[Any], logits: Tensor) -> bool:
+        size = len(logits)
+        tensors = [value for value in inputs if isinstance(value, Tensor) and value.ndim and len(value) == size]
+        for handed in reversed(self._handed):
+            for column in handed.columns:
+                for value in tensors:
+                    at = _rows_within(value, column)
+                    if at is not None:
+                        self._take(handed, at, logits)
+                        return True
+        last = self._last
+        if last is None or len(last.kept.index) != size:
+            return False
+        self._last, self._guessed = None, True
+        self._seen(last.kept, None, logits)
+        return True
+
+    def _take(self, handed: _Handed, at: int, logits: Tensor) -> None:
+        size, whole = len(logits), len(handed.kept.index)
+        if at in handed.seen:
+            return  # a second pass over the same rows tells nothing that is newer
+        handed.seen[at] = size
+        self._seen(handed.kept, None if size == whole else slice(at, at + size), logits)
+        if sum(handed.seen.values()) >= whole:
+            self._handed = deque((other for other in self._handed if other is not handed), maxlen=_AT_ONCE)
+            self._last = None
 
 
 def _rows_within(part: Tensor, whole: Tensor) -> int | None:

@@ -25,6 +25,10 @@ def sources_over_time(epochs: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         An SVG document.
     """
+    return svg(_figure(epochs))
+
+
+def _figure(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     at = np.arange(1, len(epochs) + 1)
@@ -65,4 +69,4 @@ def sources_over_time(epochs: Sequence[Mapping[str, Any]]) -> str:
     lines = [*below.get_lines(), *speeds.get_lines()]
     labels = [str(line.get_label()) for line in lines]
     figure.legend(lines, labels, frameon=False, labelcolor=INK, fontsize=8, ncols=4, loc="outside lower center")
-    return svg(figure)
+    return figure

@@ -48,7 +48,7 @@ class Rounds:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the running epoch stands, with the candidates that were taken from the loader and not offered."""
-        rest = None if self._rest is None else batches.unflatten(*self._rest)
+        rest = None if self._rest is None else batches.unflatten(_owned(self._rest[0]), self._rest[1])
         return {**self._stream.state_dict(), "count": self.count, "rest": rest}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -94,3 +94,8 @@ class Rounds:
             parts = [batches.cut(joined, number, number + have)] if have else []
             self._rest = (parts[0], structure) if parts else None
             yield batches.unflatten(batches.cut(joined, 0, number) if have else joined, structure)
+
+
+def _owned(columns: list[Column]) -> list[Column]:
+    """Copies: of a slice, torch.save would write all that it was cut from."""
+    return [column.clone() if isinstance(column, Tensor) else list(column) for column in columns]

@@ -102,11 +102,6 @@ class Scoring:
             raise SettingsError(f"source is {self.source!r}: scores come from 'forward' or from 'training'")
         if self.reuse < 0:
             raise SettingsError(f"reuse is {self.reuse}: it is a number of epochs, 0 or more")
-        if self.reuse and self.source == "training":
-            raise SettingsError(
-                f"reuse is {self.reuse} and source 'training': scores of the training pass serve until the next one; "
-                "leave reuse out"
-            )
         if self.batch_size is not None and self.batch_size < 1:
             raise SettingsError(f"batch_size of scoring is {self.batch_size}: a round needs at least 1 candidate")
         if self.precision not in ("no", *_AUTOCAST):
@@ -114,9 +109,25 @@ class Scoring:
         if not 0 < self.scale <= 1:
             raise SettingsError(f"scale is {self.scale}: the share of height and width must lie in (0, 1], e.g. 0.5")
 
-    def resolved(self, traits: Traits) -> Resolved:
-        """This with what a policy asks for wherever nothing was said."""
+    def resolved(self, traits: Traits, *, govern: bool = False) -> Resolved:
+        """This with what a policy asks for wherever nothing was said.
+
+        Raises:
+            SettingsError: An option of the scoring forward is given, and there is none. A governed loader may make one.
+        """
         source = self.source or traits.source
+        forward = {
+            "reuse": self.reuse,
+            "scale": self.scale != 1,
+            "precision": self.precision != "no",
+            "model": self.model,
+        }
+        idle = [name for name, given in forward.items() if given]
+        if source == "training" and idle and not govern:
+            raise SettingsError(
+                f"source is 'training' and {idle[0]} is given: there is no scoring forward that it could be of; leave "
+                f"{idle[0]} out, or give source='forward'"
+            )
         round_size = traits.pool or (self.batch_size if traits.needs_score else None)
         return Resolved(self, self.score or traits.score, source, 0 if source == "training" else self.reuse, round_size)
 
@@ -259,15 +270,24 @@ class Scorer:
 
 
 def shrunk(batch: Batch, scale: float) -> Batch:
-    """The batch with its images `[B, C, H, W]` reduced to a share of their height and width, by averaging areas."""
+    """The batch with its images `[B, C, H, W]` reduced to a share of their height and width, by averaging areas.
+
+    Raises:
+        SettingsError: There are no images of floating-point numbers in it.
+    """
     columns, structure = batches.flatten(batch)
-    reduced = [
-        F.interpolate(column, size=[max(1, round(scale * side)) for side in column.shape[2:]], mode="area")
-        if isinstance(column, Tensor) and column.ndim == 4 and column.is_floating_point()
-        else column
-        for column in columns
-    ]
-    return batches.unflatten(reduced, structure)
+    are_images = [isinstance(c, Tensor) and c.ndim == 4 and c.is_floating_point() for c in columns]
+    if not any(are_images):
+        raise SettingsError(
+            f"scale is {scale:g} and the batches hold no images, floating-point tensors [B, C, H, W]: leave scale out"
+        )
+    return batches.unflatten(
+        [_resized(c, scale) if is_image else c for c, is_image in zip(columns, are_images, strict=True)], structure
+    )
+
+
+def _resized(images: Any, scale: float) -> Tensor:
+    return F.interpolate(images, size=[max(1, round(scale * side)) for side in images.shape[2:]], mode="area")
 
 
 def _check_shapes(logits: Any, targets: Any, size: int) -> None:

@@ -17,6 +17,7 @@ from rheostat.signals import batches
 from rheostat.signals.batches import Column, Structure
 
 _PATIENCE = 8  # training batches
+_LONG_PATIENCE = 64  # where the model has not been run yet: trainers may fetch batches ahead
 
 
 class RoundScores(NamedTuple):
@@ -26,7 +27,7 @@ class RoundScores(NamedTuple):
         score: `[B]` float32.
         fresh: What a forward pass gave, of the candidates at `at`; None = none was made.
         at: `[F]` positions of those; None = all.
-        bad: `[B]` bool, of which something remembered is no finite number; None = nothing is remembered.
+        bad: `[B]` bool, of which what is remembered is no finite number; None = they are known to be good.
     """
 
     score: Tensor
@@ -42,7 +43,7 @@ class RoundScores(NamedTuple):
         """What was wrong with the scores, over the whole round; None = nothing can be."""
         fresh, at = self.fresh, self.at
         none = torch.zeros_like(self.score, dtype=torch.bool)
-        if fresh is None:
+        if fresh is None:  # the logits are gone, and so are targets that could be wrong
             return None if self.bad is None else Scored(self.score, self.score[:, None], none, none, self.bad)
         if at is None:
             return fresh
@@ -67,6 +68,7 @@ class Scores:
     ) -> None:
         self._model = model
         self._scoring = scoring
+        self._device = device
         remembers = remembers or scoring.source == "training" or scoring.reuse > 0
         self.table = LastScores(examples, device) if remembers else None
         self.stopwatch = Stopwatch(device)
@@ -75,18 +77,16 @@ class Scores:
         self._typical: Tensor | None = None
         self._scorer = Scorer(model, scoring)
 
-    def begin_epoch(self) -> None:
-        """Look at the model anew."""
+    def begin_epoch(self, *, resumed: bool) -> None:
+        """Look at the model anew and, unless this is the rest of an epoch, at what scores are typical."""
         self._scorer = Scorer(self._model, self._scoring)
-        self._typical = None
+        if not resumed:
+            mean = None if self.table is None else self.table.mean()
+            self._typical = None if mean is None or mean.isnan() else mean
 
     def typical(self) -> Tensor | None:
         """Mean of the last scores when the epoch began; None if there was none, or they are not remembered."""
-        if self.table is None or not len(self.table):
-            return None
-        if self._typical is None:
-            self._typical = self.table.mean()
-        return None if self._typical.isnan() else self._typical
+        return self._typical
 
     def of_round(
         self, mode: Mode, index: Tensor, columns: list[Column], structure: Structure, epoch: int
@@ -100,7 +100,8 @@ class Scores:
         size = len(index)
         if mode.source == "training":
             assert self.table is not None, "training passes are remembered"
-            return RoundScores(self.table.of(index), bad=self.table.bad(index))
+            last = self.table.of(index)
+            return RoundScores(last, bad=last * 0 != 0)
         at: Tensor | None = None
         if self.table is not None and mode.reuse:
             old = self.table.older(index, epoch - mode.reuse).nonzero().flatten()
@@ -110,13 +111,11 @@ class Scores:
         with self.stopwatch.timing("score", size if at is None else len(at)):
             part = columns if at is None else batches.take(columns, at)
             fresh = self._scorer.score(batches.unflatten(part, structure), size if at is None else len(at))
-        if self.table is None:
+        if self.table is not None:
+            self.table.put(index if at is None else index[at], fresh.score, epoch)
+        if self.table is None or at is None:
             return RoundScores(fresh.score, fresh)
-        if at is None:
-            self.table.put(index, fresh.score, epoch)
-            return RoundScores(fresh.score, fresh)
-        self.table.put(index[at], fresh.score, epoch)
-        return RoundScores(self.table.of(index).index_copy(0, at, fresh.score), fresh, at)
+        return RoundScores(self.table.of(index), fresh, at)
 
     def trained(self, kept: Kept, rows: Rows, logits: Tensor, targets: Any, epoch: int) -> None:
         """Take the scores of (some rows of) a training batch from the logits of its training pass.
@@ -141,18 +140,21 @@ class Scores:
             self.table.put(index, found.score, epoch)
         self.seen += 1
 
-    def must_have_seen(self) -> None:
+    def must_have_seen(self, *, missed: bool) -> None:
         """Count a training batch whose pass should have been seen.
+
+        Args:
+            missed: Whether there was a pass that was not recognised; without one, the loop may be fetching ahead.
 
         Raises:
             ScoreError: None of the first few was, and the scores depend on it.
         """
         self._unseen += 1
-        if not self.seen and self._unseen >= _PATIENCE:
+        if not self.seen and self._unseen >= (_PATIENCE if missed else _LONG_PATIENCE):
             raise ScoreError(
-                f"source is 'training' and none of the first {_PATIENCE} training batches was recognised in a forward "
-                "pass of the model: hand its logits over with batches.observe(kept, logits) after each step, or give "
-                "Scoring(source='forward')"
+                f"source is 'training' and none of the first {self._unseen} training batches was recognised in a "
+                "forward pass of the model: hand its logits over with batches.observe(kept, logits) after each step, "
+                "or give Scoring(source='forward')"
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -164,4 +166,5 @@ class Scores:
         if state is None or self.table is None or state["table"] is None:
             return
         self.table.load_state_dict(state["table"])
-        self._typical = state["typical"]
+        typical = state["typical"]
+        self._typical = None if typical is None else typical.to(self._device)

@@ -51,8 +51,9 @@ class IndexedStream:
         if isinstance(loader, IndexedLoader):
             self._indexed: Callable[[], Iterable[tuple[Tensor, Batch]]] = loader.indexed
         elif isinstance(loader, DataLoader) and _is_map_style(loader):
-            self._source = _with_index(loader)
-            self._indexed = lambda: self._source
+            self._source = twin = _with_index(loader)
+            # not by way of self: in a cycle, workers that persist are waited for 10 s when it is collected
+            self._indexed = lambda: twin
         else:
             self._indexed = lambda: _numbered(loader)
 

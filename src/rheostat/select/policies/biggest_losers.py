@@ -102,8 +102,8 @@ class Percentile:
 
     def choose(self, candidates: Candidates) -> Choice:
         """Probabilities in [0, 1]; the scores, and those of other processes, enter the history before the ranks."""
-        self._window.add(candidates.score)
         self._window.add(candidates.elsewhere.to(candidates.score))  # the window follows what is added
+        self._window.add(candidates.score)
         return Choice(percentile_as_probability(self._window.of(candidates.score), self.beta))
 
     def state_dict(self) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class PruneAndRescale:
         score = candidates.score
         mean = candidates.typical
         if mean is None:
-            mean = torch.cat((score, candidates.elsewhere.to(score))).mean()
+            # in double precision, or the mean of equal scores may lie above them all
+            mean = torch.cat((score, candidates.elsewhere.to(score))).double().mean()
         return Choice(*soft_pruning(score, mean.to(score), 0.0 if self._is_over(candidates.epoch) else self.drop))
 
     def _is_over(self, epoch: int) -> bool:
