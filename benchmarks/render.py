@@ -39,6 +39,7 @@ MEASURED_HERE = (
     "edge",
     "event-models",
     "frozen",
+    "on-gpu",
     "planning",
     "saving",
     "sharing",

@@ -107,7 +107,10 @@ class TrainSettings(Settings):
     pool: int | None = Field(None, description="katharopoulos, reducible-loss: candidates that are seen together")
     reweight: bool | None = Field(None, description="katharopoulos: weigh the kept so that their mean is unbiased")
     uniform: bool | None = Field(None, description="katharopoulos: draw any of the pool, whatever the score")
-    holdout: str | None = Field(None, description="reducible-loss: file of holdout losses by index (.npy, .pt, .csv)")
+    holdout: str | None = Field(
+        None,
+        description="reducible-loss: run on other data (its folder), or file of losses by index (.npy, .pt, .csv)",
+    )
     drop: float | None = Field(
         None, description="prune-and-rescale: share dropped of the examples below the mean loss, 0 to below 1"
     )

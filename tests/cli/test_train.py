@@ -1,6 +1,7 @@
 """The commands that train, as a user meets them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_every_setting_is_a_flag_with_its_description(call: Call):
     [
         (["train", "--data", "./nowhere"], "data path ./nowhere does not exist"),
         (["train"], "data is missing: give --data"),
-        (["train", *DIGITS, "--policy", "selective-bakprop"], "did you mean selective-backprop?"),
+        (["train", *DIGITS, "--policy", "selective-bakprop"], "did you mean selective-backprop"),
         (["train", *DIGITS, "--floor", "1.5"], r"floor is 1.5: the smallest probability of keeping must lie in [0, 1]"),
         (["train", *DIGITS, "--batch-size", "0"], "batch_size is 0"),
         (
@@ -84,6 +85,27 @@ def test_a_run_says_what_it_did_and_where_it_is(call: Call, tmp_path: Path):
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "settings.json", "epochs.jsonl", "checkpoint.pt", "summary.json",
     }  # fmt: skip
+
+
+def test_a_governed_run_says_and_draws_what_selection_has_saved(call: Call, tmp_path: Path):
+    shown = call("train", *DIGITS, "--epochs", "4", "--govern", "--out", str(tmp_path / "run"))
+
+    assert shown.code == 0
+    told = [line for line in shown.out.splitlines() if line.startswith("selection: ")]
+    assert re.match(r"selection: \d+\.\d\d x the speed of the plain loop", told[0])
+    assert "scores from: off " in " ".join(shown.out.split())
+    assert (tmp_path / "run" / "selection.svg").read_text().lstrip().startswith("<?xml")
+    final = json.loads((tmp_path / "run" / "summary.json").read_text())["final"]
+    assert sum(final["modes"].values()) == final["candidates"]
+    assert final["selection"]["t_step"] > 0
+
+
+def test_a_run_that_selects_nothing_says_nothing_of_selection(call: Call, tmp_path: Path):
+    shown = call("train", *DIGITS, "--policy", "uniform", "--out", str(tmp_path / "run"))
+
+    assert shown.code == 0
+    assert "selection:" not in shown.out
+    assert not (tmp_path / "run" / "selection.svg").exists()
 
 
 def test_a_run_without_a_name_gets_a_new_folder(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -200,10 +222,18 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(call: Call, tmp_path: Path)
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_several_processes_are_refused(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("rank", "times"), [("0", 1), ("1", 0)])
+def test_of_several_processes_the_main_one_says_that_a_command_needs_no_other(
+    call: Call, rank: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
 
-    assert "WORLD_SIZE is 2" in call("train", *DIGITS, "--out", tmp_path / "run").err
+    shown = call("demo", "--out", tmp_path / "demo")
+
+    assert shown.code == 2
+    assert shown.err.count("WORLD_SIZE is 2 and rheostat demo runs in one process") == times
+    assert not (tmp_path / "demo").exists()
 
 
 def test_the_demo_removes_nothing_but_its_own_runs(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

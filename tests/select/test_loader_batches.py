@@ -363,7 +363,7 @@ def test_stats_count_examples_and_share_out_the_seconds() -> None:
 
     batches = SelectiveLoader(SlowLoader(), Slow(), TopK(keep=0.5), 4)
     assert math.isnan(batches.stats.kept_share)
-    batches._meters.clock = batches._meters.cpu_clock = lambda: now
+    batches._ledger.meters.clock = batches._ledger.meters.cpu_clock = lambda: now
     for _ in batches:
         pass_(100)
 

@@ -9,8 +9,8 @@ import typer
 
 from rheostat import __version__
 from rheostat.cli import package, plan, review, run, train
-from rheostat.cli.terminal import WRONG_INPUT, err, out
-from rheostat.errors import RheostatError
+from rheostat.cli.terminal import WRONG_INPUT, err, out, processes, speaks
+from rheostat.errors import DataError, RheostatError, ScoreError, SettingsError
 
 __all__ = ["app", "main"]
 
@@ -39,7 +39,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except (RheostatError, typer.TyperException) as error:
         said = getattr(error, "format_message", error.__str__)()  # names the flag, where typer found the mistake
-        if said:  # a bare `rheostat` has shown its help already
+        if said and _must_tell(error):  # a bare `rheostat` has shown its help already
             err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     except OSError as error:
@@ -55,10 +55,21 @@ def main() -> None:
     sys.exit(code)
 
 
+def _must_tell(error: Exception) -> bool:
+    """Whether this process prints an error: of several the main one does, and whoever alone has met bad data."""
+    return speaks() or isinstance(error, DataError | ScoreError)
+
+
 @app.callback(invoke_without_command=True)
 def _version(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         out.print(__version__, highlight=False)
         raise typer.Exit
+    if processes() > 1 and context.invoked_subcommand not in (None, "train"):
+        raise SettingsError(
+            f"WORLD_SIZE is {processes()} and rheostat {context.invoked_subcommand} runs in one process: start it "
+            "without torchrun or accelerate launch"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and n
 Jobs = Annotated[int, typer.Option(min=1, help="Runs side by side, each with one thread.")]
 
 
+def processes() -> int:
+    """How many processes a launcher (`torchrun`, `accelerate launch`) has started to train together; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def speaks() -> bool:
+    """Whether this process is the one of them that prints."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def resumable(command: str, run: Path | None = None) -> Iterator[None]:
     """On Ctrl-C, say how to go on: what was finished is on the disk (of a run, once its folder is there)."""
@@ -29,7 +40,10 @@ def resumable(command: str, run: Path | None = None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         begun = run is None or (run / "settings.json").exists()
-        err.print(f"interrupted; go on with: {command if begun else 'the same command'}", markup=False, highlight=False)
+        launched = f", in {processes()} processes" if begun and processes() > 1 else ""
+        said = f"interrupted; go on with: {command if begun else 'the same command'}{launched}"
+        if speaks():
+            err.print(said, markup=False, highlight=False)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -41,7 +55,7 @@ def progress_bar(*, shown: bool) -> Iterator[Callable[[float, str], None]]:
 
         datasets.disable_progress_bars()  # one bar is enough; its warnings stay
     columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=err, transient=True, disable=not shown or not err.is_terminal) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not (shown and speaks() and err.is_terminal)) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share, line: bar.update(task, completed=share, description=line)
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from rheostat.cli.flags import checked, with_settings
-from rheostat.cli.terminal import Jobs, Json, err, out, progress_bar, resumable
+from rheostat.cli.terminal import Jobs, Json, err, out, progress_bar, resumable, speaks
 from rheostat.errors import SettingsError
 from rheostat.records import read_json, write_bytes, write_json
 from rheostat.settings import TrainSettings
@@ -42,19 +42,23 @@ def train(
             raise SettingsError("--out and --resume exclude each other: a resumed run stays in its folder")
         given = read_json(resume / "settings.json") | given
     settings = checked(given, config)
-    folder = resume or output or _new_folder(settings)
 
     from rheostat.training import prepare
     from rheostat.training import train as run
+    from rheostat.training.processes import join, leave
 
+    folder = join(settings.device).agreed(lambda: resume or output or _new_folder(settings))
     with resumable(f"rheostat train --resume {folder}", folder), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
         summary = run(prepare(settings, folder), resume=resume is not None, progress=progress)
-    chosen = _plot_of_choices(summary, folder)
+    leave()
+    if not speaks():
+        return
+    chosen, sources = _plot_of_choices(summary, folder), _plot_of_sources(summary, folder)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **summary}))
         return
-    _print_run(summary, folder, chosen)
+    _print_run(summary, folder, chosen, sources)
 
 
 @bench.command(
@@ -101,6 +105,7 @@ def bench_select(
 )
 def bench_overhead(
     turns: Annotated[int, typer.Option(min=1, help="Repetitions; medians are reported.")] = 60,
+    model: Annotated[str, typer.Option(help="lenet, or resnet18 with rounds of four training batches.")] = "lenet",
     record: Annotated[Path | None, typer.Option(help="Also write the record to this file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +113,7 @@ def bench_overhead(
     from rheostat.bench import measure_overhead
 
     with progress_bar(shown=not as_json) as progress:
-        found = measure_overhead(turns, progress=progress)
+        found = measure_overhead(turns, name=model, progress=progress)
     if record is not None:
         write_json(record, found)
     if as_json:
@@ -163,7 +168,33 @@ def _plot_of_choices(summary: dict[str, Any], folder: Path) -> Path | None:
     return folder / "augment.svg"
 
 
-def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None) -> None:
+def _plot_of_sources(summary: dict[str, Any], folder: Path) -> Path | None:
+    """Draw where the scores came from over time, where that was for the run to decide."""
+    if not summary["settings"]["govern"]:
+        return None
+    from rheostat.select.plots import sources_over_time
+
+    write_bytes(folder / "selection.svg", sources_over_time(summary["epochs"]).encode())
+    return folder / "selection.svg"
+
+
+def _said_of_selection(final: dict[str, Any]) -> str | None:
+    """What selection has saved, in one line; None where nothing was selected or measured."""
+    modes, measured = final["modes"], final["selection"]
+    if set(modes) <= {"off"} or measured["actual_speedup"] is None:
+        return None
+    of = sum(modes.values())
+    sources = ", ".join(f"{name} {number / of:.0%}" for name, number in modes.items())
+    told = f"selection: {measured['actual_speedup']:.2f} x the speed of the plain loop, candidate for candidate"
+    if measured["predicted_speedup"] is not None and measured["break_even"] is not None:
+        told += (
+            f", {measured['predicted_speedup']:.2f} x at the end (it pays below a kept share of "
+            f"{measured['break_even']:.2f})"
+        )
+    return f"{told}; scores from: {sources}"
+
+
+def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None, sources: Path | None) -> None:
     final, seconds = summary["final"], summary["final"]["cpu_seconds"]
     table = Table("epoch", "backwards", "kept", "train loss", "test error", box=None, header_style="bold")
     epochs = summary["epochs"]
@@ -187,6 +218,9 @@ def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None) -> No
         highlight=False,
         markup=False,
     )
+    told = _said_of_selection(final)
+    if told is not None:
+        out.print(told + (f"; over time: {sources}" if sources else ""), highlight=False, markup=False)
     if "augment" in final:
         views = final["augment"]
         aside = f", {views['quarantined']:,} examples in quarantine" if views["quarantined"] else ""

@@ -108,7 +108,9 @@ class Stopwatch:
     """
 
     def __init__(self, device: torch.device, memory: int = 32, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._device = device
         self._on_cuda = device.type == "cuda"
+        self._total: dict[str, float] = {}
         self._memory = memory
         self._clock = clock
         self._recent: dict[str, deque[float]] = {}
@@ -123,9 +125,9 @@ class Stopwatch:
             self._take(name, examples, self._clock() - started)
             return
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
+        start.record(torch.cuda.current_stream(self._device))
         yield
-        end.record()
+        end.record(torch.cuda.current_stream(self._device))
         self._pending.append((name, examples, start, end))
         self._read()
 
@@ -134,6 +136,11 @@ class Stopwatch:
         self._read()
         recent = self._recent.get(name)
         return statistics.median(recent) if recent else math.nan
+
+    def device_seconds(self) -> dict[str, float] | None:
+        """All seconds so far by section, of an accelerator's own time; None on the CPU, whose clocks are the host's."""
+        self._read()
+        return dict(self._total) if self._on_cuda else None
 
     def costs(self) -> Costs:
         """All medians; what observing costs is part of a step, and taken out of it."""
@@ -147,5 +154,6 @@ class Stopwatch:
             self._take(what, examples, start.elapsed_time(end) / 1000)
 
     def _take(self, name: str, examples: int, seconds: float) -> None:
+        self._total[name] = self._total.get(name, 0.0) + seconds
         if examples:
             self._recent.setdefault(name, deque(maxlen=self._memory)).append(seconds / examples)

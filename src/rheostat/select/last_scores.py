@@ -25,6 +25,7 @@ class LastScores:
     """
 
     def __init__(self, size: int, device: torch.device) -> None:
+        self._size_is_known = size > 0
         self._score = torch.full((size,), torch.nan, device=device)
         self._epoch = torch.full((size,), _NEVER, dtype=torch.int32, device=device)
         self._highest = torch.full((), -torch.inf, device=device)
@@ -65,9 +66,9 @@ class LastScores:
 
     def reach(self, index: Int[Tensor, " b"]) -> None:
         """Make room for all of `[B]` indices >= 0."""
-        size = int(index.max()) + 1 if len(index) and index.device.type == "cpu" else 0
-        if index.device.type != "cpu" and len(index) and not len(self):
-            size = int(index.max()) + 1
+        if not len(index) or (self._size_is_known and index.device.type != "cpu"):
+            return
+        size = int(index.max()) + 1
         if size > len(self):
             self._grow(max(size, 2 * len(self)))
 

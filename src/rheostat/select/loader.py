@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -23,8 +22,9 @@ from torch import Tensor, nn
 from rheostat.errors import DataError, ScoreError, SettingsError, StateError
 from rheostat.select.costs import OFF, TRAINING, Costs, Mode, forward_mode
 from rheostat.select.drawing import drawn
-from rheostat.select.governor import MODES, Governor
+from rheostat.select.governor import Governor
 from rheostat.select.last_scores import LastScores
+from rheostat.select.ledger import Ledger
 from rheostat.select.observing import Rows, TrainingPasses
 from rheostat.select.phases import Phases
 from rheostat.select.policy import Candidates, Policy
@@ -33,13 +33,10 @@ from rheostat.select.ranks import Ranks
 from rheostat.select.rounds import Rounds
 from rheostat.select.scoring import Scoring, targets_of
 from rheostat.select.source import RoundScores, Scores
-from rheostat.select.stats import Share, Stats
-from rheostat.signals import ExampleLog, Meters, batches
+from rheostat.select.stats import Stats
+from rheostat.signals import ExampleLog, batches
 from rheostat.signals.batches import Batch
 from rheostat.signals.stateful import Stateful, load_named_state, named_state
-
-_MODE = "mode: "
-_COUNTED = ("candidates", "scoring_forwards", "reused", "kept", "dropped", "chosen_from", "chosen")
 
 
 class SelectiveLoader:
@@ -119,9 +116,7 @@ class SelectiveLoader:
         self._remainder = phases.remainder or ("flush" if self._traits.keeps_all else "carry")
         self._rounds = Rounds(loader, self._scoring.round_size)
         self._queue = Queue()
-        self._meters = Meters()
-        self._tally: Counter[str] = Counter()  # of this process, not yet told to the others
-        self._share = Share()
+        self._ledger = Ledger()
         self._seed = seed
         self._generator: torch.Generator | None = None  # made on the scoring device at the first draw
         self._group = group
@@ -144,12 +139,15 @@ class SelectiveLoader:
         rounds: Iterator[tuple[Tensor, Batch]] | None = self._rounds.epoch()
         while True:
             while self._all_ready():
-                yield from self._hand_out(*self._queue.pop(self.batch_size, now=self._now()))
+                yield from self._hand_out(*self._queue.pop(self.batch_size, now=self._ledger.batches))
             if self._all_ended(ended=rounds is None):
                 break
             pair = None
             if rounds is not None:
-                with self._meters.timing("data"), self._scores.stopwatch.timing("data", self.batch_size):
+                with (
+                    self._ledger.meters.timing("data"),
+                    self._scores.stopwatch.timing("data", self._ledger.share.latest_round or self.batch_size),
+                ):
                     pair = next(rounds, None)
             if pair is None:
                 rounds = None
@@ -157,20 +155,19 @@ class SelectiveLoader:
             elif self._is_ready_made(pair[1]):
                 yield from self._pass_on(*pair)
             else:
-                with self._meters.timing("scoring"):
+                with self._ledger.meters.timing("scoring"):
                     self._offer(*pair)
-            self._tell_round()
+            self._ledger.tell(self._ranks, self._mode)
             if self._governor is not None:
                 self._governor.after_round(
-                    self.epoch, self._rounds.count, self._share.now, self._scores.seen, self._now()
+                    self.epoch, self._rounds.count, self._ledger.share.now, self._scores.seen, self._ledger.batches
                 )
         yield from self._left_over()
         self._rounds.finish()
         if self._scores.table is not None:
             self._scores.table.share(self._ranks)
-        self._share.end_epoch()
+        self._ledger.end_epoch()
         self.epoch += 1
-        self._meters.count("epochs")
 
     def observe(self, kept: Kept, logits: Tensor, targets: Tensor | None = None) -> None:
         """Hand over what the training pass of a batch gave, in place of the forward hook.
@@ -196,29 +193,12 @@ class SelectiveLoader:
     @property
     def stats(self) -> Stats:
         """Counts and times so far."""
-        count, wall, cpu = self._meters.counts, self._meters.seconds, self._meters.cpu_seconds
-        return Stats(
-            epochs=count.get("epochs", 0),
-            candidates=count.get("candidates", 0),
-            latest_round=self._share.latest_round,
-            scoring_forwards=count.get("scoring_forwards", 0),
-            reused=count.get("reused", 0),
-            kept=count.get("kept", 0),
-            backwards=count.get("backwards", 0),
-            dropped=count.get("dropped", 0),
+        return self._ledger.stats(
             waiting=len(self._queue),
-            batches=count.get("batches", 0),
             processes=self._ranks.of,
-            modes={name.removeprefix(_MODE): number for name, number in count.items() if name.startswith(_MODE)},
-            data_seconds=wall.get("data", 0.0),
-            scoring_seconds=wall.get("scoring", 0.0),
-            training_seconds=wall.get("training", 0.0),
-            data_cpu_seconds=cpu.get("data", 0.0),
-            scoring_cpu_seconds=cpu.get("scoring", 0.0),
-            training_cpu_seconds=cpu.get("training", 0.0),
             mode=self._mode,
             costs=self._costs(),
-            recent_share=self._share.recent,
+            device_seconds=self._scores.stopwatch.device_seconds(),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -234,11 +214,9 @@ class SelectiveLoader:
             "candidates": self._rounds.state_dict(),
             "queue": self._queue.state_dict(),
             "policy": named_state(self.policy),
-            "meters": self._meters.state_dict(),
-            "tally": dict(self._tally),
             "generator": generator and {"device": generator.device.type, "state": generator.get_state()},
             "scores": self._scores.state_dict(),
-            "share": self._share.state_dict(),
+            **self._ledger.state_dict(),
             "governor": self._governor and self._governor.state_dict(),
         }
 
@@ -263,11 +241,9 @@ class SelectiveLoader:
         self.epoch = state["epoch"]
         self._rounds.load_state_dict(state["candidates"])
         self._queue.load_state_dict(state["queue"], device)
-        self._meters.load_state_dict(state["meters"])
+        self._ledger.load_state_dict(state)
         if "scores" in state:  # states of earlier versions end here
             self._scores.load_state_dict(state["scores"])
-            self._share.load_state_dict(state["share"])
-            self._tally = Counter(state["tally"])
             if self._governor is not None and state["governor"] is not None:
                 self._governor.load_state_dict(state["governor"])
 
@@ -286,7 +262,7 @@ class SelectiveLoader:
         if self._passes is not None:
             self._passes.forget()
         if self._governor is not None and not self._rounds.resumed:
-            self._governor.begin_epoch(self.epoch, self._table, self._share.recent)
+            self._governor.begin_epoch(self.epoch, self._table, self._ledger.share.recent)
 
     def _new_scores(self, *, govern: bool) -> Scores:
         return Scores(self.model, self._scoring, self._rounds.examples, self._device, remembers=govern)
@@ -308,14 +284,10 @@ class SelectiveLoader:
             return OFF
         return TRAINING if self._scoring.source == "training" else forward_mode(self._scoring.reuse)
 
-    def _now(self) -> int:
-        """The time that ages are counted in: training batches yielded so far."""
-        return self._meters.counts.get("batches", 0)
-
     def _all_ready(self) -> bool:
         """Whether a batch waits in every process, once those that are too old are dropped."""
         if self.phases.max_age is not None:
-            self._count("dropped", self._queue.drop_older(self.phases.max_age, now=self._now()))
+            self._ledger.count(dropped=self._queue.drop_older(self.phases.max_age, now=self._ledger.batches))
         ready = len(self._queue) >= self.batch_size
         return ready if self._ranks.alone else all(yes for (yes,) in self._ranks.tell_all([int(ready)]))
 
@@ -330,26 +302,23 @@ class SelectiveLoader:
             mine = min(len(self._queue), self.batch_size)
             sizes = [size for (size,) in self._ranks.tell_all([mine])]
             if min(sizes) > 1 or (min(sizes) == 1 and not _normalises_over_batch(self.model)):
-                yield from self._hand_out(*self._queue.pop(mine, now=self._now()), everywhere=sum(sizes))
+                yield from self._hand_out(*self._queue.pop(mine, now=self._ledger.batches), everywhere=sum(sizes))
         elif self._remainder == "drop":
-            self._count("dropped", self._queue.clear())
-            self._tell_round()
+            self._ledger.count(dropped=self._queue.clear())
+            self._ledger.tell(self._ranks, self._mode)
 
     def _is_ready_made(self, batch: Batch) -> bool:
         """Whether a round is a training batch as it is: nothing to choose, nothing waiting, nothing to move."""
-        governed_off = (
-            self._governor is not None and self._mode == OFF
-        )  # what waits can wait until selection is on again
+        # what waits can wait until selection is on again
+        governed_off = self._governor is not None and self._mode == OFF
         nothing_to_do = governed_off or (self._traits.keeps_all and not len(self._queue))
         at_hand = self._ranks.alone and self._device.type == "cpu"
         return nothing_to_do and at_hand and batches.size_of(batch) == self.batch_size
 
     def _pass_on(self, index: Tensor, batch: Batch) -> Iterator[tuple[Batch, Kept]]:
         """Yield a round that is ready-made, past the queue: the plain loop must cost what it costs."""
-        self._count("candidates", self.batch_size)
-        self._count("kept", self.batch_size)
-        self._count(_MODE + OFF.name, self.batch_size)
-        self._tell_round()
+        self._ledger.offered(OFF, candidates=self.batch_size, kept=self.batch_size)
+        self._ledger.tell(self._ranks, OFF)
         unscored = torch.full((self.batch_size,), torch.nan)
         kept = Kept(index, unscored, torch.ones_like(unscored), torch.zeros_like(index), targets_of(batch))
         yield from self._hand_out(batch, kept)
@@ -358,18 +327,17 @@ class SelectiveLoader:
         """Yield a batch; `everywhere` is the sum of its sizes over the processes, None = all are full."""
         if self.log is not None:
             self.log.record_kept(kept.index)
-        self._meters.count("batches")
-        self._meters.count("backwards", self.batch_size * self._ranks.of if everywhere is None else everywhere)
+        self._ledger.handed_out(self.batch_size * self._ranks.of if everywhere is None else everywhere)
         if self._passes is not None:
             self._passes.handed(kept, batch, heeded=self._heeds())
-        with self._meters.timing("training"), self._scores.stopwatch.timing("step", len(kept.index)):
+        with self._ledger.meters.timing("training"), self._scores.stopwatch.timing("step", len(kept.index)):
             yield batch, kept
         if self._passes is not None and self._governor is None:
             self._scores.must_have_seen(missed=self._passes.missed)
 
     def _heeds(self) -> bool:
         """Whether the training pass of the batch at hand is looked at."""
-        return self._governor is None or self._governor.heeds(self._now())
+        return self._governor is None or self._governor.heeds(self._ledger.batches)
 
     def _seen(self, kept: Kept, rows: Rows, logits: Tensor) -> None:
         unfit = () if self._governor is None else (DataError, ScoreError)  # the governor can go without
@@ -395,8 +363,7 @@ class SelectiveLoader:
         found = RoundScores(torch.full((size,), torch.nan, device=self._device))
         if selecting and self._traits.needs_score:
             found = self._scores.of_round(mode, index, columns, structure, self.epoch)
-            self._count("scoring_forwards", found.forwards())
-            self._count("reused", size - found.forwards())
+            self._ledger.count(scoring_forwards=found.forwards(), reused=size - found.forwards())
         elsewhere = self._elsewhere(found.score if selecting else found.score[:0])
         score, weight = found.score, torch.ones_like(found.score)
         with self._scores.stopwatch.timing("pick", size if selecting else 0):
@@ -407,12 +374,9 @@ class SelectiveLoader:
                 columns = batches.take(columns, positions)
                 index, score = index.index_select(0, positions), score.index_select(0, positions)
                 weight = (weight if choice.weight is None else choice.weight.float()).index_select(0, positions)
-                self._count("chosen_from", size)
-                self._count("chosen", len(index))
-            self._count("candidates", size)
-            self._count("kept", len(index))
-            self._count(_MODE + (mode.name if selecting else OFF.name), size)
-            self._queue.push(columns, structure, index, score, weight, born=self._now())
+                self._ledger.count(chosen_from=size, chosen=len(index))
+            self._ledger.offered(mode if selecting else OFF, candidates=size, kept=len(index))
+            self._queue.push(columns, structure, index, score, weight, born=self._ledger.batches)
 
     def _record(self, index: Tensor, found: RoundScores) -> None:
         """Tell the log what a scoring forward gave."""
@@ -433,21 +397,6 @@ class SelectiveLoader:
         elsewhere = self._elsewhere(nothing)
         if len(elsewhere):
             self.policy.choose(Candidates(nothing.long(), nothing, self.epoch, elsewhere, self._scores.typical()))
-
-    def _count(self, name: str, by: int) -> None:
-        self._tally[name] += by
-
-    def _tell_round(self) -> None:
-        """Add up over the processes what the last round came to."""
-        modes = dict.fromkeys((*MODES, self._mode.name))
-        names = (*_COUNTED, *(_MODE + name for name in modes))
-        told = self._ranks.tell_all([self._tally[name] for name in names])
-        totals = dict(zip(names, (sum(column) for column in zip(*told, strict=True)), strict=True))
-        self._tally.clear()
-        for name, number in totals.items():
-            if number:
-                self._meters.count(name, number)
-        self._share.add(totals["candidates"], totals["chosen_from"], totals["chosen"])
 
     def _drawing(self) -> torch.Generator:
         if self._generator is None:

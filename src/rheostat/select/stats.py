@@ -32,6 +32,8 @@ class Stats:
         data_cpu_seconds, scoring_cpu_seconds, training_cpu_seconds: The same in processor time of this process.
         mode: Where scores come from now.
         costs: Seconds per example of what selection consists of, lately.
+        device_seconds: On an accelerator, the seconds of its own time by the names of `Costs`, this process's; None on
+            the CPU. The host's clocks say little there, because it only starts the work.
         recent_share: Kept share of the running epoch's rounds that went through selection, or else of the last such
             epoch; NaN before the first.
     """
@@ -56,6 +58,7 @@ class Stats:
     modes: Mapping[str, int] = field(default_factory=dict)
     mode: Mode = OFF
     costs: Costs = Costs()  # noqa: RUF009 - immutable
+    device_seconds: Mapping[str, float] | None = None
     recent_share: float = math.nan
 
     @property
@@ -80,10 +83,14 @@ class Stats:
         The plain loop is not run: it is the same waiting for data, and a step of the measured mean length for every
         candidate.
         """
-        spent = self.data_seconds + self.scoring_seconds + self.training_seconds
+        data, selection, training = self.data_seconds, self.scoring_seconds, self.training_seconds
+        if self.device_seconds is not None:
+            of = {name: self.device_seconds.get(name, 0.0) for name in Costs._fields}
+            data, selection, training = of["data"], of["score"] + of["pick"], of["step"]
+        spent = data + selection + training
         if not self.backwards or not spent:
             return math.nan
-        return (self.data_seconds + self.training_seconds * self.candidates / self.backwards) / spent
+        return (data + training * self.candidates / self.backwards) / spent
 
 
 @dataclass

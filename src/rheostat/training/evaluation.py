@@ -10,6 +10,7 @@ from torch import nn
 
 from rheostat.errors import DataError
 from rheostat.training.loader import ImageLoader
+from rheostat.training.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -28,20 +29,23 @@ class Evaluation:
 def evaluate(model: nn.Module, loader: ImageLoader) -> Evaluation:
     """Loss and error of a model over one epoch of a loader; the model's mode is put back.
 
+    Where several processes share the loader, each sends its shard through its own copy of the model, and all get the
+    sums: every process must call this, with a model that synchronises nothing.
+
     Raises:
         DataError: The loader yields nothing.
     """
     was_training = model.training
     model.eval()
-    loss = wrong = torch.zeros((), dtype=torch.float64)
-    seen = 0
+    loss = wrong = seen = torch.zeros((), dtype=torch.float64)
     with torch.no_grad():
         for images, labels in loader:
             logits = model(images).float()
             loss = loss + F.cross_entropy(logits, labels, reduction="sum").double().cpu()
             wrong = wrong + (logits.argmax(1) != labels).sum().cpu()
-            seen += len(labels)
+            seen = seen + len(labels)
     model.train(was_training)
-    if not seen:
+    total_loss, total_wrong, examples = Processes(loader.shard).total(torch.stack([loss, wrong, seen])).tolist()
+    if not examples:
         raise DataError("there is no image to evaluate on: none of them can be decoded")
-    return Evaluation(float(loss) / seen, float(wrong) / seen)
+    return Evaluation(total_loss / examples, total_wrong / examples)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rheostat.errors import SettingsError
+from rheostat.signals.shards import Shard
 from rheostat.training.data import ImageData, Images
 from rheostat.training.transforms import ON_NORMALISED, ON_PIXELS
 
@@ -20,7 +21,8 @@ class ImageLoader:
 
     Features (`[B, ...]` of a floating type) become float32, and nothing else is done to them.
 
-    Order and augmentation of an epoch depend on nothing but the seed and the epoch's number.
+    Order and augmentation of an epoch depend on nothing but the seed and the epoch's number (and the process, where
+    several share the epoch: each draws its own augmentations).
 
     Args:
         images: The split.
@@ -30,6 +32,8 @@ class ImageLoader:
         augmentations: Names out of `ON_PIXELS` and `ON_NORMALISED`.
         seed: Seed of order and augmentation.
         among: Gives the examples to yield, `[M]` int64, at the beginning of each epoch; None = all.
+        shard: Of several processes, each yields every `of`-th example of the one order, so that their batches together
+            are those of one process with batches `of` times as large. They take turns in having one more.
     """
 
     def __init__(
@@ -42,10 +46,12 @@ class ImageLoader:
         augmentations: Sequence[str] = (),
         seed: int = 0,
         among: Callable[[], Int[Tensor, " m"]] | None = None,
+        shard: Shard = Shard(),  # noqa: B008 - frozen
     ) -> None:
+        self.shard = shard
         self._images = images
         self._ask = among or (lambda: torch.arange(len(images.labels)))
-        self._among = self._ask().cpu()
+        self.look_again()
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._augmentations = augmentations
@@ -58,8 +64,13 @@ class ImageLoader:
         self._shift = (-torch.tensor(data.mean) / torch.tensor(data.std)).to(device)[:, None, None]
         self.epoch = 0
 
+    @property
+    def examples(self) -> int:
+        """Number of examples of the split, in use or not."""
+        return len(self._images.labels)
+
     def __len__(self) -> int:
-        """Number of examples in an epoch; fewer after one that has found images damaged."""
+        """Number of examples in an epoch, of all shards together; fewer after one that has found images damaged."""
         return len(self._among)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -68,15 +79,23 @@ class ImageLoader:
 
     def indexed(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
         """Yield `(index [B], (images, labels))` of the next epoch."""
-        order_seed, augment_seed = np.random.SeedSequence([self._seed, self.epoch]).generate_state(2).tolist()
+        rank, of = self.shard.rank, self.shard.of
+        order_seed, *augment_seeds = np.random.SeedSequence([self._seed, self.epoch]).generate_state(1 + of).tolist()
+        first = (rank + self.epoch) % of
         self.epoch += 1
-        order = self._among = self._ask().cpu()
+        self.look_again()
+        order = self._among
         if self._shuffle:
             order = order[torch.randperm(len(self), generator=torch.Generator().manual_seed(order_seed))]
         labels = self._images.labels
-        generator = torch.Generator(labels.device).manual_seed(augment_seed)
-        for index, pixels in self._images.batches(order, self._batch_size):
+        generator = torch.Generator(labels.device).manual_seed(augment_seeds[rank])
+        for index, pixels in self._images.batches(order[first::of], self._batch_size):
             yield index, (self._prepared(pixels, generator), labels.index_select(0, index))
+        if self.shard.alone:  # several processes have to tell each other first what they have found
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Ask which examples there are."""
         self._among = self._ask().cpu()
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,11 @@ from rheostat.select import Policy, Scoring, build_policy
 from rheostat.settings import TrainSettings
 from rheostat.signals import score_named
 from rheostat.training.data import ImageData
+from rheostat.training.holdout import losses_of_run
 from rheostat.training.labels import data_of
 from rheostat.training.loader import must_be_pixels
 from rheostat.training.models import build_model
+from rheostat.training.processes import Processes, join
 
 Build = Callable[[], nn.Module]
 """A fresh model, images or features -> logits; what is random in it comes from torch's global generator."""
@@ -36,6 +37,7 @@ class Plan:
         policy: Which examples are trained on.
         scoring: How candidates are scored.
         accelerator: Device, precision and trackers (Hugging Face accelerate).
+        processes: Those that train together, each on its share of every batch.
     """
 
     settings: TrainSettings
@@ -45,6 +47,7 @@ class Plan:
     policy: Policy
     scoring: Scoring
     accelerator: Any
+    processes: Processes
 
 
 def prepare(
@@ -61,29 +64,47 @@ def prepare(
             require no gradient are left as they are.
 
     Raises:
-        SettingsError: A name is unknown, a value is outside its range, or features should be augmented.
+        SettingsError: A name is unknown, a value is outside its range, features should be augmented, or several
+            processes cannot share the work.
         DataError: The data cannot be used.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: this version trains in one process; start it without torchrun"
-        )
-    policy = build_policy(settings.policy, epochs=settings.end_epoch, **settings.policy_options)
+    by_run = _holdout_run(settings)
+    policy = _policy(settings) if by_run is None else None  # what can be wrong is said before the data are loaded
     score = None if settings.score is None else score_named(settings.score)
-    scoring = Scoring(score, **settings.scoring_options)
+    processes = join(settings.device)
+    _check_shared(settings, processes)
+    options = settings.scoring_options
+    if settings.scoring_batch is not None:
+        options["batch_size"] = processes.share("scoring_batch", settings.scoring_batch)
+    scoring = Scoring(score, **options)
     accelerator = _accelerator(settings, folder)
     if data is None:
-        with accelerator.main_process_first():
-            data = data_of(settings, accelerator.device)
+        data = processes.main_first(lambda: data_of(settings, accelerator.device))
+    if policy is None:
+        assert by_run is not None, "or there was a policy"
+        policy = _policy(settings, holdout=losses_of_run(by_run, data))
+    scoring.resolved(policy.traits, govern=settings.govern)
     build = model or _by_name(settings, data)
     with torch.random.fork_rng(devices=cuda_devices(accelerator)):
         _check_takes(build().to(accelerator.device), settings, data)
-    return Plan(settings, folder, data, build, policy, scoring, accelerator)
+    return Plan(settings, folder, data, build, policy, scoring, accelerator, processes)
+
+
+def _policy(settings: TrainSettings, **options: Any) -> Policy:
+    return build_policy(settings.policy, epochs=settings.end_epoch, **settings.policy_options | options)
+
+
+def _holdout_run(settings: TrainSettings) -> Path | None:
+    """The folder of the run whose model gives the holdout losses; None = a file has them, or none are needed."""
+    named = settings.policy_options.get("holdout")
+    return Path(named) if named is not None and Path(named).is_dir() else None
 
 
 def cuda_devices(accelerator: Any) -> list[int]:
-    """The devices whose random states a run moves, besides the CPU's."""
-    return list(range(torch.cuda.device_count())) if accelerator.device.type == "cuda" else []
+    """The devices whose random states a run moves, besides the CPU's; of several processes, each has one device."""
+    if accelerator.device.type != "cuda":
+        return []
+    return [accelerator.device.index] if accelerator.num_processes > 1 else list(range(torch.cuda.device_count()))
 
 
 def _by_name(settings: TrainSettings, data: ImageData) -> Build:
@@ -105,17 +126,26 @@ def _check_takes(model: nn.Module, settings: TrainSettings, data: ImageData) -> 
         ) from None
 
 
+def _check_shared(settings: TrainSettings, processes: Processes) -> None:
+    """Refuse what several processes cannot share."""
+    processes.share("batch_size", settings.batch_size)
+    if settings.learning_kind and not processes.alone:
+        raise SettingsError(
+            f"augment is {settings.augment} and this run has {processes.of} processes: {settings.kind} learns from "
+            "every reward, and a process sees those of its own examples alone; run it in one process, or take a kind "
+            "that does not learn, such as trivial"
+        )
+
+
 def _accelerator(settings: TrainSettings, folder: Path | None) -> Any:
-    try:
-        from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
-    except ImportError:
-        raise MissingExtraError("training needs `accelerate`: pip install 'rheostat[train]'") from None
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
     trackers = settings.trackers if folder is not None else []
     _check_trackers(trackers)
     AcceleratorState._reset_state()  # a process may make several runs, each with a precision of its own
     return Accelerator(
-        cpu=settings.device == "cpu",
+        cpu=settings.device == "cpu" or not torch.accelerator.is_available(),
         mixed_precision=settings.precision,
         log_with=[*trackers] or None,
         project_dir=folder,
