@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rheostat.bench.compare import arms_of, compare, cpu_seconds, curve_of, reaches
-from rheostat.errors import SettingsError, StateError
+from rheostat.errors import DataError, SettingsError, StateError
 from rheostat.settings import TrainSettings
 from tests.bench.toys import record, run, two_seeds
 
@@ -109,3 +109,56 @@ def test_a_target_is_reached_where_the_mean_curve_first_touches_it():
     curve = curve_of(two_seeds(), "selective-backprop", "backwards")
 
     assert (reaches(curve, 0.1), reaches(curve, 0.2), reaches(curve, 0.01)) == (500, 500, None)
+
+
+@pytest.mark.parametrize(("policy", "options"), [("random", {"p": 0.5}), ("uniform", {})])
+def test_what_is_said_of_scores_is_left_out_of_arms_that_look_at_none(policy: str, options: dict[str, Any]):
+    base = digits(govern=True, scoring_batch=256, scoring_precision="bf16", scoring_scale=0.5, **options)
+    arms = {arm.name: arm.settings for arm in arms_of(base, ["selective-backprop", policy], examples=899, share=0.5)}
+
+    said = {
+        name: (arm.govern, arm.scoring_batch, arm.scoring_precision, arm.scoring_scale) for name, arm in arms.items()
+    }
+    assert said["selective-backprop"] == (True, 256, "bf16", 0.5)
+    assert said["plain"] == said[policy] == said["plain-decayed"] == (False, None, "no", 1.0)
+
+
+def test_a_source_of_scores_and_their_reuse_go_to_the_arms_that_look_at_them():
+    base = digits(source="forward", reuse=3)
+    arms = {arm.name: arm.settings for arm in arms_of(base, ["top-k"], examples=899, share=0.5)}
+
+    assert {name: (arm.source, arm.reuse) for name, arm in arms.items()} == {
+        "plain": (None, 0),
+        "top-k": ("forward", 3),
+        "plain-decayed": (None, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("policies", "options", "said"),
+    [
+        (["prune-and-rescale"], {}, "'prune-and-rescale' .* full=0 .* rheostat train --epochs"),
+        (["progressive-dropout"], {"revision": 2}, "'progressive-dropout' .* revision=0"),
+        (["matched-random"], {"reference": "prune-and-rescale"}, "full=0"),
+    ],
+)
+def test_a_policy_whose_last_epochs_never_come_is_refused(policies: list[str], options: dict[str, Any], said: str):
+    with pytest.raises(SettingsError, match=said):
+        arms_of(digits(**options), policies, examples=899, share=0.5)
+
+
+def test_without_last_epochs_of_everything_such_a_policy_is_an_arm():
+    arms = arms_of(digits(full=0, revision=0), ["prune-and-rescale", "progressive-dropout"], examples=899, share=0.5)
+
+    options = {arm.name: arm.settings.policy_options for arm in arms}
+    assert (options["prune-and-rescale"], options["progressive-dropout"]) == ({"full": 0}, {"revision": 0})
+
+
+def test_the_folder_of_a_run_may_have_the_holdout_losses(tmp_path: Path):
+    arms = arms_of(digits(holdout=str(tmp_path)), ["reducible-loss"], examples=899, share=0.5)
+
+    assert arms[1].settings.holdout == str(tmp_path)
+    with pytest.raises(SettingsError, match="keep is 2"):  # its other options are looked at all the same
+        arms_of(digits(holdout=str(tmp_path), keep=2), ["reducible-loss"], examples=899, share=0.5)
+    with pytest.raises(DataError):
+        arms_of(digits(holdout=str(tmp_path / "none.npy")), ["reducible-loss"], examples=899, share=0.5)

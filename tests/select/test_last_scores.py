@@ -86,8 +86,7 @@ def test_nothing_can_be_put_in_and_asked_for() -> None:
     table, none = LastScores(0, CPU), torch.empty(0, dtype=torch.int64)
     table.put(none, torch.empty(0), 0)
     assert table.of(none).tolist() == []
-    index, score = table.latest(10)
-    assert (index.tolist(), score.tolist()) == ([], [])
+    assert table.sample(10).tolist() == []
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
@@ -98,19 +97,17 @@ def test_scores_of_any_precision_are_taken(dtype: torch.dtype) -> None:
     assert of(table, 0, 1) == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("number", [1, 4, 5, 6, 7, 19, 20, 100])
-def test_the_latest_are_of_the_last_epoch_that_any_was_scored_in_and_spread_evenly(number: int) -> None:
+@pytest.mark.parametrize("number", [1, 4, 5, 6, 7, 19, 50, 100])
+def test_a_sample_is_spread_evenly_over_all_examples_scored_or_not(number: int) -> None:
     table = LastScores(50, CPU)
-    table.put(torch.arange(50), torch.zeros(50), 3)
-    late = torch.arange(0, 40, 2)
-    table.put(late, late / 100, 7)
-    index, score = table.latest(number)
-    assert 1 <= len(index) <= number
-    assert len(index) >= min(number, 20) / 2
-    assert set(index.tolist()) <= set(late.tolist())
-    assert torch.equal(score, index / 100)
+    assert table.sample(number).tolist() == []  # nothing is known yet
+    table.put(torch.tensor([3]), torch.tensor([0.5]), 0)
+    index = table.sample(number)
+    assert min(number, 50) / 2 <= len(index) <= number
     gaps: Tensor = index.diff()
     assert len(gaps) == 0 or (gaps == gaps[0]).all()
+    assert index[0] == 0
+    assert int(index[-1]) + (int(gaps[0]) if len(gaps) else 50) >= 50
 
 
 def test_a_table_goes_on_from_a_file_and_the_saved_one_stays_as_it_was() -> None:

@@ -217,7 +217,19 @@ def test_a_pass_can_be_broken_off_and_begun_again() -> None:
         break
     assert batches.epoch == 0
     assert concatenated(indices(batches.with_kept())) == list(range(30))
-    assert (batches.epoch, batches.stats.epochs, batches.stats.candidates) == (1, 1, 40)
+    assert (batches.epoch, batches.stats.epochs, batches.stats.candidates) == (2, 2, 40)
+
+
+def test_epochs_that_are_broken_off_count_for_what_goes_by_epochs() -> None:
+    scoring, phases = Scoring(reuse=1), Phases(warmup=1)
+    batches = SelectiveLoader(in_order(30), READS_LOGITS, TopK(1.0), 10, scoring=scoring, phases=phases)
+    forwards = []
+    for _ in range(5):
+        for at, _ in enumerate(batches):
+            if at == 1:
+                break
+        forwards.append(batches.stats.scoring_forwards)
+    assert forwards == [0, 20, 20, 40, 40]  # unscored, scored, reused, scored, reused
 
 
 # ---- batches and loaders of any kind

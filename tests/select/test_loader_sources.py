@@ -222,7 +222,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_wherever_scores_come_from(policy
 # ---- what is typical
 
 
-@pytest.mark.parametrize("scoring", [Scoring(source="training", score=cross_entropy), Scoring(reuse=1)], ids=str)
+@pytest.mark.parametrize(
+    "scoring", [Scoring(source="training", score=cross_entropy), Scoring(reuse=1)], ids=["training", "reuse"]
+)
 def test_what_is_typical_is_the_mean_of_the_last_scores_when_the_epoch_began(scoring: Scoring) -> None:
     model, policy = net(), Watched()
     batches = SelectiveLoader(shuffled(), model, policy, 12, scoring=scoring)
@@ -423,12 +425,15 @@ def test_top_k_of_a_large_round_is_over_all_of_it() -> None:
         assert sorted(batch) == sorted(best.tolist())
 
 
-def test_a_policys_pool_comes_before_a_scoring_batch_and_no_score_needs_none() -> None:
+def test_a_scoring_batch_agrees_with_a_pool_and_without_a_score_there_is_none() -> None:
     model = Answers()
-    list(SelectiveLoader(shuffled(), model, Katharopoulos(pool=20, keep=5), 5, scoring=Scoring(batch_size=7)))
+    list(SelectiveLoader(shuffled(), model, Katharopoulos(pool=20, keep=5), 5, scoring=Scoring(batch_size=20)))
     assert model.asked == [20, 20, 20]
-    batches = SelectiveLoader(shuffled(), model, Random(1.0), 12, scoring=Scoring(batch_size=7))
-    assert [batches.stats.latest_round for _ in batches] == [12] * 5
+    with pytest.raises(SettingsError, match="batch_size of scoring is 7 and the policy's pool 20"):
+        SelectiveLoader(shuffled(), model, Katharopoulos(pool=20, keep=5), 5, scoring=Scoring(batch_size=7))
+    for options in ({"batch_size": 7}, {"source": "training"}, {"reuse": 2}, {"scale": 0.5}):
+        with pytest.raises(SettingsError, match=f"{next(iter(options))} of the scoring is given and the policy looks"):
+            SelectiveLoader(shuffled(), model, Random(1.0), 12, scoring=Scoring(**options))
 
 
 # ---- what cannot be

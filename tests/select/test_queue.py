@@ -12,7 +12,7 @@ def queue_of(*sizes: int) -> Queue:
     queue, rows = Queue(), torch.arange(sum(sizes)).split(list(sizes))
     for born, index in enumerate(rows):
         columns, structure = batches.flatten((10 * index, [f"example {i}" for i in index]))
-        queue.push(columns, structure, index, index / 4, 1 + index / 2, born=born)
+        queue.push(columns, structure, index, index / 4, 1 + index / 2, index % 2 == 0, born=born)
     return queue
 
 
@@ -31,6 +31,7 @@ def test_everything_that_is_known_of_an_example_leaves_with_it() -> None:
     assert names == ["example 2", "example 3", "example 4"]
     assert kept.score.tolist() == [0.5, 0.75, 1.0]
     assert kept.weight.tolist() == [2.0, 2.5, 3.0]
+    assert kept.looked.tolist() == [True, False, True]
     assert kept.age.tolist() == [9, 8, 8]
 
 

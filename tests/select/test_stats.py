@@ -44,11 +44,36 @@ def stats(**values: Any) -> Stats:
 
 
 def test_the_actual_speed_up_is_the_time_of_the_plain_loop_over_that_spent() -> None:
-    # 1000 candidates, of which 250 cost 5 s of training, so that all would have cost 20 s; 2 s of data either way
-    some = stats(candidates=1000, backwards=250, data_seconds=2.0, scoring_seconds=3.0, training_seconds=5.0)
-    assert some.actual_speedup == pytest.approx((2 + 20) / (2 + 3 + 5))
-    plain = stats(candidates=1000, backwards=1000, data_seconds=2.0, training_seconds=5.0)
+    # 1000 candidates at 20 ms a step; 250 were trained on; 2 s of data either way
+    some = stats(
+        candidates=1000, backwards=250, data_seconds=2.0, scoring_seconds=3.0, costs=Costs(step=0.02, observe=0.004)
+    )
+    assert some.actual_speedup == pytest.approx((2 + 20) / (2 + 3 + 250 * 0.024))
+    plain = stats(candidates=1000, backwards=1000, data_seconds=2.0, costs=Costs(step=0.02))
     assert plain.actual_speedup == 1.0
+
+
+def test_what_the_loop_does_now_and_then_is_no_saving() -> None:
+    evaluated = stats(candidates=100, backwards=50, training_seconds=1e6, costs=Costs(step=0.02))
+    assert evaluated.actual_speedup == pytest.approx(2.0)
+
+
+def test_waiting_that_the_plain_loop_does_not_have_is_no_saving() -> None:
+    costs = Costs(step=0.01, data=0.009, plain_data=0.001)  # a loader that works ahead, behind fewer steps
+    some = stats(candidates=100, backwards=10, data_seconds=0.9, mode=TRAINING, recent_share=0.1, costs=costs)
+    assert some.actual_speedup == pytest.approx((0.1 + 1.0) / (0.9 + 0.1))
+    assert some.predicted_speedup == pytest.approx((0.001 + 0.01) / (0.009 + 0.001))
+
+
+def test_each_of_two_processes_makes_half_the_steps() -> None:
+    some = stats(candidates=2000, backwards=500, processes=2, scoring_seconds=3.0, costs=Costs(step=0.02))
+    assert some.actual_speedup == pytest.approx(20 / (3 + 5))
+
+
+def test_while_it_is_off_break_even_is_that_of_what_it_could_take() -> None:
+    assert stats(mode=OFF, costs=Costs(step=1.0, score=0.6, pick=0.01)).break_even == pytest.approx(1 - 0.16)
+    assert stats(mode=OFF, costs=Costs(step=0.9, observe=0.1, pick=0.02)).break_even == pytest.approx(0.88)
+    assert math.isnan(stats(mode=OFF, costs=Costs(step=1.0)).break_even)
 
 
 def test_before_anything_is_measured_no_speed_up_is_claimed() -> None:

@@ -586,3 +586,22 @@ def test_a_plan_takes_policy_score_and_data_from_the_settings() -> None:
     assert plan.policy == build_policy("top-k", keep=0.25)
     assert plan.scoring.score is score_named("entropy")
     assert (plan.data.name, plan.data.image_size) == ("sklearn-digits", 20)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"policy": "uniform"},
+        {"source": "training"},
+        {"reuse": 1},
+        {"govern": True},
+        {"policy": "prune-and-rescale"},
+    ],
+    ids=str,
+)
+def test_every_example_is_looked_at_wherever_the_scores_come_from(tmp_path: Path, values: dict[str, Any]) -> None:
+    run(tmp_path, epochs=4, **values)
+    looks = checkpoint(tmp_path)["log"]["looks"]
+    assert looks.min() >= 1
+    assert looks.sum() > TRAIN

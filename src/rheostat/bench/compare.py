@@ -18,16 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from rheostat.errors import SettingsError, StateError
 from rheostat.records import environment, read_json
-from rheostat.select import build_policy, option_names
+from rheostat.select import Policy, build_policy, option_names
 from rheostat.settings import POLICY_OPTIONS, TrainSettings
 
 SCHEMA = 1
 PLAIN = "plain"
 DECAYED = "plain-decayed"
 CONTROL = "matched-random"
+_UNSCORED: dict[str, Any] = {  # what is said of scores, as it is for an arm whose policy looks at none
+    "govern": False,
+    "source": None,
+    "reuse": 0,
+    "scoring_batch": None,
+    "scoring_precision": "no",
+    "scoring_scale": 1.0,
+}
+_LAST_EPOCHS = {"prune-and-rescale": "full", "progressive-dropout": "revision"}  # they end with everything: by option
 
 OnRun = Callable[[int, int, str], None]
 """runs finished, runs in all, name of the last one."""
@@ -57,7 +67,8 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
 
     Raises:
         SettingsError: `share` is outside (0, 1] or too small for one training step, a policy is unknown or named twice,
-            an option is outside its range or no policy takes it, or `base` has `max_backwards`.
+            an option is outside its range or no policy takes it, a policy would end with epochs of everything, which a
+            run that ends by its backwards cannot know, or `base` has `max_backwards`.
     """
     if base.max_backwards is not None:
         raise SettingsError(
@@ -66,6 +77,8 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
     twice = [name for name in policies if list(policies).count(name) > 1]
     if twice:
         raise SettingsError(f"policy {twice[0]!r} is named twice: name each once")
+    for name in policies:
+        _check_ends(name, base)
     taken_by_some = {option for name in policies for option in option_names(name)}
     for option in base.policy_options:
         if option not in taken_by_some:
@@ -80,7 +93,10 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
     def variant(policy: str, **changes: Any) -> TrainSettings:
         taken = option_names(policy)
         foreign = {name: None for name in POLICY_OPTIONS if name not in taken}
-        return TrainSettings.checked(base.model_dump() | foreign | {"policy": policy} | changes)
+        options = {name: value for name, value in base.policy_options.items() if name in taken}
+        scored = _built(policy, options).traits.needs_score  # finds an option outside its range before anything runs
+        unscored = {} if scored else _UNSCORED
+        return TrainSettings.checked(base.model_dump() | foreign | unscored | {"policy": policy} | changes)
 
     limited: dict[str, Any] = {"epochs": None, "max_backwards": limit}
     if base.schedule in ("linear", "cosine"):  # it ends where the arm ends
@@ -89,9 +105,29 @@ def arms_of(base: TrainSettings, policies: Sequence[str], *, examples: int, shar
     to_zero = {"schedule": "linear", "schedule_by": "backwards", "milestones": ()}
     decayed = variant("uniform", **limited | to_zero)
     selected = [Arm(name, variant(name, **limited)) for name in policies]
-    for arm in selected:
-        build_policy(arm.name, **arm.settings.policy_options)  # finds an option outside its range before anything runs
     return [Arm(PLAIN, plain), *selected, Arm(DECAYED, decayed)]
+
+
+def _built(name: str, options: dict[str, Any]) -> Policy:
+    """The policy, to look at; the holdout losses of a run's folder, which cost a forward of all data, are made up."""
+    holdout = options.get("holdout")
+    by_run = holdout is not None and Path(holdout).is_dir()
+    made_up: dict[str, Any] = {"holdout": torch.zeros(1)} if by_run else {}
+    return build_policy(name, **options | made_up)
+
+
+def _check_ends(name: str, base: TrainSettings) -> None:
+    """Refuse a policy whose last epochs keep everything: an arm ends by its backwards, and no epoch is its last."""
+    of_another = "reference" in option_names(name)
+    policy = base.policy_options.get("reference") if of_another else name
+    option = _LAST_EPOCHS.get(policy) if policy is not None else None
+    if option is not None and base.policy_options.get(option) != 0:
+        raise SettingsError(
+            f"policy {policy!r} ends with epochs of everything, and an arm that is stopped at a share of plain's "
+            f"backwards does not know which epochs are its last: give {option}=0 to compare it without them, or train "
+            "with them by rheostat train --epochs; python -m reproductions.selective_backprop rivals has it beside the "
+            "others in whole epochs"
+        )
 
 
 def compare(

@@ -180,8 +180,8 @@ def _plot_of_sources(summary: dict[str, Any], folder: Path) -> Path | None:
 
 def _said_of_selection(final: dict[str, Any]) -> str | None:
     """What selection has saved, in one line; None where nothing was selected or measured."""
-    modes, measured = final["modes"], final["selection"]
-    if set(modes) <= {"off"} or measured["actual_speedup"] is None:
+    modes, measured = final.get("modes", {}), final.get("selection", {})  # records of earlier versions have neither
+    if set(modes) <= {"off"} or measured.get("actual_speedup") is None:
         return None
     of = sum(modes.values())
     sources = ", ".join(f"{name} {number / of:.0%}" for name, number in modes.items())

@@ -49,11 +49,13 @@ class Costs(NamedTuple):
     """Seconds, as medians of what was measured last; NaN = not measured yet.
 
     Attributes:
-        data: Waiting for a candidate.
+        data: Waiting for a candidate while selection is on. A loader that works ahead hides its time behind the steps,
+            and there are fewer of them then.
         pick: Choosing one candidate, without the forward pass that scores it.
         score: Scoring forward of one candidate.
         step: Training step, per example; what the loop does between two batches is part of it.
         observe: Taking the score of one example from its training pass.
+        plain_data: Waiting for a candidate while selection is off, as the plain loop does.
     """
 
     data: float = math.nan
@@ -61,6 +63,7 @@ class Costs(NamedTuple):
     score: float = math.nan
     step: float = math.nan
     observe: float = math.nan
+    plain_data: float = math.nan
 
 
 def break_even(costs: Costs, mode: Mode) -> float:
@@ -77,11 +80,13 @@ def speedup(costs: Costs, mode: Mode, kept_share: float) -> float:
         mode: Where scores come from.
         kept_share: In [0, 1].
     """
-    plain = _or_zero(costs.data) + costs.step
+    data, plain_data = costs.data, costs.plain_data
+    plain = _or_zero(data if math.isnan(plain_data) else plain_data) + costs.step
     if mode.source == "off":
         return 1.0
     step = costs.step + _watching(costs, mode)
-    return plain / (_or_zero(costs.data) + _or_zero(costs.pick) + _forwards(costs, mode) + kept_share * step)
+    data = plain_data if math.isnan(data) else data
+    return plain / (_or_zero(data) + _or_zero(costs.pick) + _forwards(costs, mode) + kept_share * step)
 
 
 def _forwards(costs: Costs, mode: Mode) -> float:
@@ -144,8 +149,8 @@ class Stopwatch:
 
     def costs(self) -> Costs:
         """All medians; what observing costs is part of a step, and taken out of it."""
-        data, pick, score, step, observe = (self.median(name) for name in Costs._fields)
-        return Costs(data, pick, score, step - _or_zero(observe), observe)
+        found = Costs(*(self.median(name) for name in Costs._fields))
+        return found._replace(step=found.step - _or_zero(found.observe))
 
     def _read(self) -> None:
         """Read the events that the device has come by."""

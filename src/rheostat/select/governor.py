@@ -67,7 +67,9 @@ class Governor:
         self.ranks = Ranks()  # of the processes, who decide alike
         self.mode = OFF
         self.history: list[tuple[int, int, str]] = []  # epoch, round and name of each change
-        self._sees_training: bool | None = None  # None = not known yet
+        self._sees_training: bool | None = False if policy.traits.excludes else None  # None = not known yet
+        self._watched_whole = False  # whether there was an epoch off in which every training pass was looked at
+        self._pause, self._paused = 1, 0  # epochs from one trial of a forward that did not pay to the next
         self._since = 0  # rounds since the mode or the epoch began
         self._every = 1  # of so many training batches one is looked at while selection is off
 
@@ -80,12 +82,15 @@ class Governor:
             kept_share: In [0, 1], of the last rounds that went through selection; NaN = none has.
         """
         self._since = 0
+        self._watched_whole = self._watched_whole or self._sees_training is True
         if self._sees_training is None:
             self._take(OFF, epoch, 0)
         elif self.mode != OFF and not math.isnan(kept_share):
             self._decide(kept_share, epoch, 0)
         elif self._sees_training:
             self._decide(self._expected(table, epoch), epoch, 0)
+        elif self._paused:
+            self._paused -= 1
         else:
             self._take(forward_mode(), epoch, 0)  # only trying it tells what it would keep by now
 
@@ -115,7 +120,7 @@ class Governor:
         """Whether the training pass of the batch of this number is looked at: all are, while selection is on."""
         if self._sees_training is False:
             return False
-        if self.mode != OFF or self._sees_training is None:
+        if self.mode != OFF or not self._watched_whole:
             return True
         if batch % _CHECKS[-1] == 0 or self._every == 1:
             costs = self._costs()
@@ -129,6 +134,8 @@ class Governor:
             "mode": list(self.mode),
             "history": [list(change) for change in self.history],
             "sees_training": self._sees_training,
+            "watched_whole": self._watched_whole,
+            "pause": [self._pause, self._paused],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -137,11 +144,18 @@ class Governor:
         self.mode = Mode(name, source, reuse)
         self.history = [(epoch, round_, name) for epoch, round_, name in state["history"]]
         self._sees_training = state["sees_training"]
+        self._watched_whole = state["watched_whole"]
+        self._pause, self._paused = state["pause"]
 
     def _decide(self, kept_share: float, epoch: int, round_: int) -> None:
         *means, share = self.ranks.mean([*self._costs(), kept_share])
         modes = [TRAINING] if self._sees_training else [forward_mode(reuse) for reuse in _REUSES]
-        self._take(best_mode(Costs(*means), share, modes), epoch, round_)
+        mode = best_mode(Costs(*means), share, modes)
+        if mode == OFF and not self._sees_training:
+            self._pause, self._paused = 2 * self._pause, self._pause
+        elif mode != OFF:
+            self._pause = 1
+        self._take(mode, epoch, round_)
 
     def _take(self, mode: Mode, epoch: int, round_: int) -> None:
         if mode != self.mode or not self.history:
@@ -151,8 +165,9 @@ class Governor:
 
     def _expected(self, table: LastScores, epoch: int) -> float:
         """The share that the policy would keep of what was last seen; 0 if nothing was, so that a mode is tried."""
-        index, score = table.latest(_SAMPLE)
+        index = table.sample(_SAMPLE)
         if not len(index):
             return 0.0
+        score = table.of(index)  # those that were not looked at count as hard, and would be kept
         policy = copy.deepcopy(self._policy)  # one that remembers must not remember this
         return float(policy.choose(Candidates(index, score, epoch, typical=table.mean())).expected_share())

@@ -53,12 +53,10 @@ class LastScores:
         self.reach(index)
         return self._epoch[index] < max(epoch, 0)
 
-    def latest(self, number: int) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
-        """Index and score `[K <= number]` of examples scored in the last epoch that any was, spread evenly."""
-        when = self._epoch
-        index = ((when == when.max()) & (when > _NEVER)).nonzero().flatten() if len(self) else when.long()
-        index = index[:: max(1, -(-len(index) // number))]
-        return index, self._score[index]
+    def sample(self, number: int) -> Int[Tensor, " k"]:
+        """`[K <= number]` indices, spread evenly over all examples; none before the first score."""
+        every = max(1, -(-len(self) // number))
+        return torch.arange(0, len(self) if self._highest.isfinite() else 0, every, device=self._score.device)
 
     def mean(self) -> Float[Tensor, ""]:
         """Mean of all last scores, a scalar; NaN before the first."""

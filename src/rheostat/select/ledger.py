@@ -49,14 +49,16 @@ class Ledger:
 
     def tell(self, ranks: Ranks, mode: Mode) -> None:
         """Add up over the processes, which are all in this mode, what happened since the last time; collective."""
-        names = (*_COUNTED, *(_MODE + name for name in dict.fromkeys((*MODES, mode.name))))
-        told = ranks.tell_all([self._tally[name] for name in names])
-        totals = dict(zip(names, (sum(column) for column in zip(*told, strict=True)), strict=True))
-        self._tally.clear()
+        totals = self._tally
+        if not ranks.alone:
+            names = (*_COUNTED, *(_MODE + name for name in dict.fromkeys((*MODES, mode.name))))
+            told = ranks.tell_all([self._tally[name] for name in names])
+            totals = Counter(dict(zip(names, (sum(column) for column in zip(*told, strict=True)), strict=True)))
         for name, number in totals.items():
             if number:
                 self.meters.count(name, number)
         self.share.add(totals["candidates"], totals["chosen_from"], totals["chosen"])
+        self._tally.clear()
 
     def end_epoch(self) -> None:
         """Begin a new epoch."""

@@ -112,6 +112,7 @@ class SelectiveLoader:
         self.plain_views = plain_views
         self.epoch = 0
         self._traits = policy.traits
+        self._remembers = isinstance(policy, Stateful)
         self._scoring = scoring.resolved(self._traits, govern=govern)
         self._remainder = phases.remainder or ("flush" if self._traits.keeps_all else "carry")
         self._rounds = Rounds(loader, self._scoring.round_size)
@@ -146,7 +147,10 @@ class SelectiveLoader:
             if rounds is not None:
                 with (
                     self._ledger.meters.timing("data"),
-                    self._scores.stopwatch.timing("data", self._ledger.share.latest_round or self.batch_size),
+                    self._scores.stopwatch.timing(
+                        "plain_data" if self._mode == OFF else "data",
+                        self._ledger.share.latest_round or self.batch_size,
+                    ),
                 ):
                     pair = next(rounds, None)
             if pair is None:
@@ -258,6 +262,9 @@ class SelectiveLoader:
             self._scores = self._new_scores(govern=self._governor is not None)
 
     def _begin_epoch(self) -> None:
+        if self._rounds.count and not self._rounds.resumed:  # the loop around it broke off the last one
+            self._ledger.end_epoch()
+            self.epoch += 1
         self._scores.begin_epoch(resumed=self._rounds.resumed)
         if self._passes is not None:
             self._passes.forget()
@@ -320,7 +327,8 @@ class SelectiveLoader:
         self._ledger.offered(OFF, candidates=self.batch_size, kept=self.batch_size)
         self._ledger.tell(self._ranks, OFF)
         unscored = torch.full((self.batch_size,), torch.nan)
-        kept = Kept(index, unscored, torch.ones_like(unscored), torch.zeros_like(index), targets_of(batch))
+        age, looked = torch.zeros_like(index), torch.zeros_like(index, dtype=torch.bool)
+        kept = Kept(index, unscored, torch.ones_like(unscored), age, targets_of(batch), looked)
         yield from self._hand_out(batch, kept)
 
     def _hand_out(self, batch: Batch, kept: Kept, everywhere: int | None = None) -> Iterator[tuple[Batch, Kept]]:
@@ -360,23 +368,25 @@ class SelectiveLoader:
         selecting = size > 0 and self.phases.selecting(self.epoch, self._rounds.count - 1)
         selecting = selecting and not self._traits.keeps_all and (self._governor is None or mode != OFF)
 
-        found = RoundScores(torch.full((size,), torch.nan, device=self._device))
-        if selecting and self._traits.needs_score:
+        if not selecting or not self._traits.needs_score:
+            found = RoundScores(torch.full((size,), torch.nan, device=self._device))
+        else:
             found = self._scores.of_round(mode, index, columns, structure, self.epoch)
             self._ledger.count(scoring_forwards=found.forwards(), reused=size - found.forwards())
         elsewhere = self._elsewhere(found.score if selecting else found.score[:0])
-        score, weight = found.score, torch.ones_like(found.score)
+        score, weight, looked = found.score, None, found.looked()
         with self._scores.stopwatch.timing("pick", size if selecting else 0):
             if selecting:
                 choice = self.policy.choose(Candidates(index, score, self.epoch, elsewhere, self._scores.typical()))
                 positions = drawn(choice, index, found.flaws(), self._drawing())
                 self._record(index, found)
                 columns = batches.take(columns, positions)
-                index, score = index.index_select(0, positions), score.index_select(0, positions)
-                weight = (weight if choice.weight is None else choice.weight.float()).index_select(0, positions)
+                index, score, looked = (part.index_select(0, positions) for part in (index, score, looked))
+                weight = None if choice.weight is None else choice.weight.float().index_select(0, positions)
                 self._ledger.count(chosen_from=size, chosen=len(index))
             self._ledger.offered(mode if selecting else OFF, candidates=size, kept=len(index))
-            self._queue.push(columns, structure, index, score, weight, born=self._ledger.batches)
+            weight = torch.ones_like(score) if weight is None else weight
+            self._queue.push(columns, structure, index, score, weight, looked, born=self._ledger.batches)
 
     def _record(self, index: Tensor, found: RoundScores) -> None:
         """Tell the log what a scoring forward gave."""
@@ -389,7 +399,7 @@ class SelectiveLoader:
 
     def _elsewhere(self, score: Tensor) -> Tensor:
         """The scores of this round in the other processes, where the policy remembers scores."""
-        return self._ranks.elsewhere(score) if isinstance(self.policy, Stateful) else score[:0]
+        return self._ranks.elsewhere(score) if self._remembers else score[:0]
 
     def _listen(self) -> None:
         """Take part in a round of the other processes: a policy's history is of all of them."""
@@ -413,8 +423,6 @@ def _check(policy: Policy, scoring: Scoring, batch_size: int, *, govern: bool) -
             f"policy is {policy!r:.60}: it must be a policy object such as SelectiveBackprop(floor=0.1); "
             "build_policy(name) makes one from a name"
         )
-    if govern and not policy.traits.needs_score:
-        raise SettingsError(f"govern is True and {type(policy).__name__} looks at no score: there is nothing to govern")
     if govern and (scoring.source is not None or scoring.reuse):
         raise SettingsError("govern is True and source or reuse are given: the governor moves them; leave them out")
 

@@ -32,11 +32,11 @@ def _figure(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     at = np.arange(1, len(epochs) + 1)
-    names = list(dict.fromkeys(name for epoch in epochs for name in epoch["modes"]))
-    candidates = np.maximum(1, np.diff([sum(epoch["modes"].values()) for epoch in epochs], prepend=0))
+    names = list(dict.fromkeys(name for epoch in epochs for name in epoch.get("modes", {})))
+    candidates = np.maximum(1, np.diff([sum(epoch.get("modes", {}).values()) for epoch in epochs], prepend=0))
     base = np.zeros(len(epochs))
     for name in names:
-        share = np.diff([epoch["modes"].get(name, 0) for epoch in epochs], prepend=0) / candidates
+        share = np.diff([epoch.get("modes", {}).get(name, 0) for epoch in epochs], prepend=0) / candidates
         above.bar(at, share, bottom=base, color=_SOURCES.get(name, _FURTHER), label=name, width=0.9)
         base += share
     above.set_ylabel("candidates")
@@ -53,7 +53,7 @@ def _figure(epochs: Sequence[Mapping[str, Any]]) -> Figure:
         (speeds, "predicted_speedup", "speed-up, predicted", "#d1495b", ":"),
         (speeds, "actual_speedup", "speed-up, actual", "#d1495b", "-"),
     ):
-        values = [epoch["selection"].get(name, epoch.get(name)) for epoch in epochs]
+        values = [epoch.get("selection", {}).get(name, epoch.get(name)) for epoch in epochs]
         shown = [np.nan if value is None else value for value in values]
         axes.plot(at, shown, style, marker="o", ms=3, color=colour, label=label)
     below.set_ylabel("share of the candidates")

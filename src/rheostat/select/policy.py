@@ -71,6 +71,8 @@ class Traits:
         source: Where the scores come from, unless `Scoring` says otherwise.
         score: What is computed from the logits, unless `Scoring` says otherwise.
         reweights: Whether it gives weights other than 1, which the loss must heed.
+        excludes: Whether an example of a low score is certain to be left out. By scores of the training pass it would
+            be so for ever, so a governed loader takes none of those.
     """
 
     needs_score: bool = True
@@ -79,6 +81,7 @@ class Traits:
     source: Source = "forward"
     score: Score = euclidean
     reweights: bool = False
+    excludes: bool = False
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +25,8 @@ class Kept:
         weight: `[n]` float32, weight of its loss; 1 for policies that do not reweight.
         age: `[n]` int64 >= 0, training batches between its scoring and its own.
         targets: What the batch gave as targets, in either usual form; None where they cannot be told.
+        looked: `[n]` bool, whether it went through a scoring forward in its own round; otherwise its score, if it has
+            one, is remembered.
     """
 
     index: Tensor
@@ -32,10 +34,11 @@ class Kept:
     weight: Tensor
     age: Tensor
     targets: Any = None
+    looked: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
 
 
 class _Chunk(NamedTuple):
-    """The examples kept in one round; `columns` ends with their index, score and weight."""
+    """The examples kept in one round; `columns` ends with their index, score, weight and `looked`."""
 
     columns: list[Column]
     size: int
@@ -66,6 +69,7 @@ class Queue:
         index: Tensor,
         score: Tensor,
         weight: Tensor,
+        looked: Tensor,
         *,
         born: int,
     ) -> None:
@@ -82,7 +86,7 @@ class Queue:
                 "examples of both cannot share a training batch"
             )
         self._structure = structure
-        self._chunks.append(_Chunk([*columns, index, score, weight], len(index), born))
+        self._chunks.append(_Chunk([*columns, index, score, weight, looked], len(index), born))
         self._size += len(index)
 
     def pop(self, number: int, *, now: int) -> tuple[Batch, Kept]:
@@ -101,11 +105,11 @@ class Queue:
             taken.append(chunk)
             missing -= chunk.size
         self._size -= number
-        columns, index, score, weight = _parts(batches.join([chunk.columns for chunk in taken]))
+        columns, index, score, weight, looked = _parts(batches.join([chunk.columns for chunk in taken]))
         ages = [torch.full((chunk.size,), now - chunk.born, device=index.device) for chunk in taken]
         age = ages[0] if len(ages) == 1 else torch.cat(ages)
         batch = batches.unflatten(columns, self._structure)
-        return batch, Kept(index, score, weight, age, targets_of(batch))
+        return batch, Kept(index, score, weight, age, targets_of(batch), looked)
 
     def drop_older(self, max_age: int, *, now: int) -> int:
         """Remove examples scored more than `max_age` training batches ago; return how many."""
@@ -139,13 +143,13 @@ class Queue:
         self._structure = None
         for chunk in state["chunks"]:
             columns, structure = batches.flatten(chunk["batch"])
-            index, score, *weight = chunk["kept"]  # states of earlier versions have no weights
-            kept = [index, score, weight[0] if weight else torch.ones_like(score)]
-            columns, index, score, weight = _parts(batches.to_device([*columns, *kept], device))
-            self.push(columns, structure, index, score, weight, born=chunk["born"])
+            index, score, *rest = chunk["kept"]  # states of earlier versions have no more
+            kept = [index, score, *(rest or (torch.ones_like(score), ~score.isnan()))]
+            columns, *kept = _parts(batches.to_device([*columns, *kept], device))
+            self.push(columns, structure, *kept, born=chunk["born"])
 
 
-def _parts(columns: list[Column]) -> tuple[list[Column], Tensor, Tensor, Tensor]:
-    """The batch's own columns, and the index, score and weight behind them."""
-    index, score, weight = (column for column in columns[-3:] if isinstance(column, Tensor))
-    return columns[:-3], index, score, weight
+def _parts(columns: list[Column]) -> tuple[list[Column], Tensor, Tensor, Tensor, Tensor]:
+    """The batch's own columns, and the index, score, weight and `looked` behind them."""
+    index, score, weight, looked = (column for column in columns[-4:] if isinstance(column, Tensor))
+    return columns[:-4], index, score, weight, looked

@@ -116,6 +116,13 @@ class Scoring:
             SettingsError: An option of the scoring forward is given, and there is none. A governed loader may make one.
         """
         source = self.source or traits.source
+        if govern and not traits.needs_score:
+            raise SettingsError("govern is True and the policy looks at no score: there is nothing to govern")
+        if traits.pool is not None and self.batch_size not in (None, traits.pool):
+            raise SettingsError(
+                f"batch_size of scoring is {self.batch_size} and the policy's pool {traits.pool}: candidates are seen "
+                "together as the pool says; leave batch_size out"
+            )
         forward = {
             "reuse": self.reuse,
             "scale": self.scale != 1,
@@ -123,6 +130,9 @@ class Scoring:
             "model": self.model,
         }
         idle = [name for name, given in forward.items() if given]
+        if not traits.needs_score and (idle or self.source or self.batch_size):
+            given = next(iter(idle or (["source"] if self.source else ["batch_size"])))
+            raise SettingsError(f"{given} of the scoring is given and the policy looks at no score: leave it out")
         if source == "training" and idle and not govern:
             raise SettingsError(
                 f"source is 'training' and {idle[0]} is given: there is no scoring forward that it could be of; leave "

@@ -39,6 +39,11 @@ class RoundScores(NamedTuple):
         """How many candidates went through the network."""
         return 0 if self.fresh is None else len(self.fresh.score)
 
+    def looked(self) -> Tensor:
+        """`[B]` bool, which candidates went through the network."""
+        looked = torch.full_like(self.score, self.fresh is not None and self.at is None, dtype=torch.bool)
+        return looked if self.at is None else looked.index_fill(0, self.at, value=True)
+
     def flaws(self) -> Scored | None:
         """What was wrong with the scores, over the whole round; None = nothing can be."""
         fresh, at = self.fresh, self.at

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rheostat.select.costs import OFF, Costs, Mode, break_even, speedup
+from rheostat.select.costs import OFF, TRAINING, Costs, Mode, break_even, forward_mode, speedup
+
+CHEAPEST_FORWARD = forward_mode(3)
+"""The most that the governor reuses a score."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,15 @@ class Stats:
 
     @property
     def break_even(self) -> float:
-        """The kept share below which selection saves time at its present costs; NaN = not measured."""
-        return break_even(self.costs, self.mode)
+        """The kept share below which selection saves time at its present costs; NaN = not measured.
+
+        While a governed loader is off, it is that of what it could take instead.
+        """
+        if self.mode != OFF:
+            return break_even(self.costs, self.mode)
+        if not math.isnan(self.costs.observe):
+            return break_even(self.costs, TRAINING)
+        return math.nan if math.isnan(self.costs.score) else break_even(self.costs, CHEAPEST_FORWARD)
 
     @property
     def predicted_speedup(self) -> float:
@@ -80,17 +90,21 @@ class Stats:
     def actual_speedup(self) -> float:
         """Time that as many candidates take without selection over the time that they took; NaN before the first step.
 
-        The plain loop is not run: it is the same waiting for data, and a step of the measured mean length for every
-        candidate.
+        The plain loop is not run: it is a step of the present median length for every candidate, and waiting for data
+        as long as selection was off, or else as long as it did. What the loop does now and then, such as an evaluation,
+        is in neither.
         """
-        data, selection, training = self.data_seconds, self.scoring_seconds, self.training_seconds
+        if not self.backwards:
+            return math.nan
+        data, selection = self.data_seconds, self.scoring_seconds
         if self.device_seconds is not None:
             of = {name: self.device_seconds.get(name, 0.0) for name in Costs._fields}
-            data, selection, training = of["data"], of["score"] + of["pick"], of["step"]
-        spent = data + selection + training
-        if not self.backwards or not spent:
-            return math.nan
-        return (data + training * self.candidates / self.backwards) / spent
+            data, selection = of["data"] + of["plain_data"], of["score"] + of["pick"]
+        candidates, backwards = self.candidates / self.processes, self.backwards / self.processes
+        observe = 0.0 if math.isnan(self.costs.observe) else self.costs.observe
+        plain_data = data if math.isnan(self.costs.plain_data) else self.costs.plain_data * candidates
+        spent = data + selection + backwards * (self.costs.step + observe)
+        return (plain_data + candidates * self.costs.step) / spent if spent else math.nan
 
 
 @dataclass

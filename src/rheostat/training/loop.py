@@ -244,7 +244,7 @@ class _Run:
 
     def _look(self, kept: Kept, view: View | None, logits: Tensor, labels: Tensor) -> None:
         """Tell the log what the step has shown of plain views, and a kind that learns what the others were worth."""
-        unscored = kept.score.isnan()  # one that was scored has been looked at then
+        unscored = ~kept.looked  # one that a scoring forward saw has been looked at then
         if self.augment is not None and view is not None:
             self.augment.observe(view, logits, labels, looks=unscored)
             if self.reserve is not None and self.loader.stats.batches % HELD_OUT_EVERY == 0:

@@ -63,7 +63,7 @@ class MatchedRandom:
     @property
     def traits(self) -> Traits:
         """As the reference's, whose probabilities are averaged; whoever chooses at random has nothing to reweight."""
-        return replace(self.reference.traits, keeps_all=False, reweights=False)
+        return replace(self.reference.traits, keeps_all=False, reweights=False, excludes=False)
 
     def choose(self, candidates: Candidates) -> Choice:
         """All with the share of the round that the reference is expected to keep."""

@@ -64,7 +64,7 @@ class ProgressiveDropout:
     @property
     def traits(self) -> Traits:
         """Scored by the doubt about the given class, unless examples are kept at random."""
-        return Traits(needs_score=self.decay is None, score=doubt)
+        return Traits(needs_score=self.decay is None, score=doubt, excludes=self.decay is None)
 
     def choose(self, candidates: Candidates) -> Choice:
         """Probabilities of 0 or 1; with `decay` one for all."""

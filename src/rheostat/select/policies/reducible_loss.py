@@ -65,7 +65,7 @@ class ReducibleLoss:
     @property
     def traits(self) -> Traits:
         """A pool at a time, scored by the cross-entropy."""
-        return Traits(pool=self.pool, score=cross_entropy)
+        return Traits(pool=self.pool, score=cross_entropy, excludes=True)
 
     def choose(self, candidates: Candidates) -> Choice:
         """Probabilities of 0 or 1.

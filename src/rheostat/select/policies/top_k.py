@@ -39,7 +39,7 @@ class TopK:
 
     keep: float = 0.25
 
-    traits = Traits()
+    traits = Traits(excludes=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
