@@ -261,6 +261,7 @@ def row(cell: Cell) -> Row:
     summary = train(prepare(settings, data=data, model=_model(settings.model, data)))
     final = summary["final"]
     return {
+        "commit": summary["environment"]["commit"],
         "error": final["test_error"],
         "seconds": sum(final["seconds"][kind] for kind in _KINDS),
         "cpu_seconds": sum(final["cpu_seconds"][kind] for kind in _KINDS),
@@ -588,9 +589,16 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
     """What the documentation shows of the record."""
     at = record["environment"]
     measured = {row["cell"]["place"] for row in record["rows"]}
+    arms: dict[str, set[str]] = {}
+    for row in record["rows"]:  # a record may be gone on with at a later commit
+        arms.setdefault(row.get("commit", at["commit"]), set()).add(row["cell"]["arm"])
+    if len(arms) == 1:
+        commits = f"commit {next(iter(arms))}"
+    else:
+        commits = "commits " + ", ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in arms.items())
     conditions = (
         f"One thread per run, on {at['processor']} with {at['cores']} cores, torch "
-        f"{at['packages']['torch']}, commit {at['commit']}. Evaluation is not in the seconds."
+        f"{at['packages']['torch']}, {commits}. Evaluation is not in the seconds."
     )
     shared = [wall_per_cpu(record, place) for place in sorted(measured) if not wall_counts(record, place)]
     if shared:

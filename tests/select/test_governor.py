@@ -192,10 +192,10 @@ def test_a_mode_is_judged_again_after_8_64_and_every_256_rounds_of_an_epoch() ->
 
 def test_costs_that_change_within_an_epoch_change_the_mode() -> None:
     script = Script(Costs(score=1.0, step=100.0))
-    script.epoch(0, 60, 0.5, sees=False)
+    script.epoch(0, 60, 0.2, sees=False)
     assert script.governor.mode == FORWARD
     script.costs = Costs(score=60.0, step=100.0)
-    modes = script.epoch(1, 60, 0.5, sees=False)
+    modes = script.epoch(1, 60, 0.2, sees=False)
     assert modes == ["reuse 3"] * 60
     assert script.governor.history[-1] == (1, 0, "reuse 3")
 
@@ -321,14 +321,26 @@ def test_a_governed_loader_trains_under_every_policy_that_scores(
     names = {mode for epoch in modes for mode in epoch}
     if seen and not policy().traits.excludes:
         assert modes[0] == ["off"] * (SIZE // BATCH)
-        assert names == {"off", "training"}
+        assert names <= {"off", "training"}
         assert found.scoring_forwards == 0
-        assert found.modes["training"] == found.reused > 0
+        assert found.modes.get("training", 0) == found.reused
+        assert ("training" in names) != isinstance(policy(), SelectiveBackprop)  # which keeps more than half of these
     else:
         assert "training" not in names
         assert names & {"forward", "reuse 1", "reuse 3"}
         assert 0 < found.scoring_forwards < (EPOCHS - 0.5) * SIZE
-    assert found.backwards < EPOCHS * SIZE
+    if names - {"off"}:
+        assert found.backwards < EPOCHS * SIZE
+
+
+@pytest.mark.parametrize(("policy", "mode"), [(SelectiveBackprop(0.1), OFF), (PruneAndRescale(), TRAINING)], ids=repr)
+def test_a_choice_that_biases_the_gradient_must_save_more_than_one_that_does_not(policy: Policy, mode: Mode) -> None:
+    script = Script(CHEAP, policy)
+    script.epoch(0, 40, 0.6, sees=True)
+    script.governor._decide(0.6, 1, 0)  # a speed-up of 1.7
+    assert script.governor.mode == mode
+    script.governor._decide(0.4, 1, 8)
+    assert script.governor.mode == TRAINING
 
 
 def test_a_loader_that_is_governed_off_yields_what_the_plain_loop_would() -> None:

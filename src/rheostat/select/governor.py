@@ -25,6 +25,7 @@ from rheostat.select.ranks import Ranks
 
 _REUSES = (0, 1, 3)  # epochs; arXiv:1910.00762 finds no harm in 2
 _WORTH = 1.02  # a speed-up below this is not worth a choice of examples
+_WORTH_OF_A_BIASED_CHOICE = 2.0  # an epoch of selection teaches less than one of all: see decision 0017
 _NEARLY = 0.9  # of the best speed-up: fresher scores are worth that much
 _CHECKS = (8, 64, 256)  # rounds of an epoch or a mode after which it is judged again, and then every so many
 _BLIND = 32  # training batches after which the loader must have seen a training pass; trainers may fetch ahead
@@ -35,22 +36,23 @@ _SAMPLE = 1024  # examples that the kept share is estimated from while selection
 _WATCHING = 0.01
 
 
-def best_mode(costs: Costs, kept_share: float, modes: Sequence[Mode]) -> Mode:
+def best_mode(costs: Costs, kept_share: float, modes: Sequence[Mode], worth: float = _WORTH) -> Mode:
     """The first mode whose predicted speed-up is nearly the best one's; `OFF` if none is worth it.
 
     Args:
         costs: Measured; a mode whose cost is not is taken, so that it will be.
         kept_share: Expected, in [0, 1].
         modes: The freshest scores first.
+        worth: Least speed-up that a mode must have, >= 1.
     """
     gains = [speedup(costs, mode, kept_share) for mode in modes]
     for mode, gain in zip(modes, gains, strict=True):
         if math.isnan(gain):
             return mode
     best = max(gains)
-    if best < _WORTH:
+    if best < worth:
         return OFF
-    return next(mode for mode, gain in zip(modes, gains, strict=True) if gain >= max(_NEARLY * best, _WORTH))
+    return next(mode for mode, gain in zip(modes, gains, strict=True) if gain >= max(_NEARLY * best, worth))
 
 
 class Governor:
@@ -63,6 +65,7 @@ class Governor:
 
     def __init__(self, policy: Policy, costs: Callable[[], Costs]) -> None:
         self._policy = policy
+        self._worth = _WORTH if policy.traits.reweights else _WORTH_OF_A_BIASED_CHOICE
         self._costs = costs
         self.ranks = Ranks()  # of the processes, who decide alike
         self.mode = OFF
@@ -150,7 +153,7 @@ class Governor:
     def _decide(self, kept_share: float, epoch: int, round_: int) -> None:
         *means, share = self.ranks.mean([*self._costs(), kept_share])
         modes = [TRAINING] if self._sees_training else [forward_mode(reuse) for reuse in _REUSES]
-        mode = best_mode(Costs(*means), share, modes)
+        mode = best_mode(Costs(*means), share, modes, self._worth)
         if mode == OFF and not self._sees_training:
             self._pause, self._paused = 2 * self._pause, self._pause
         elif mode != OFF:
