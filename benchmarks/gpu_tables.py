@@ -176,7 +176,8 @@ def _network_findings(record: dict[str, Any]) -> list[str]:
         if CONTROL in arms:
             error = _mean(arms[CONTROL], "error")
             worse = "worse" if error > _mean(arms[GOVERNED], "error") else "**no worse**"
-            said.append(f"As many examples but any end there at {error:.2%}: {worse}.")
+            trained = [f"{_mean(arms[arm], 'backwards'):,.0f}" for arm in (CONTROL, GOVERNED)]
+            said.append(f"Any examples end there at {error:.2%}, {trained[0]} backwards against {trained[1]}: {worse}.")
         again = sum(row["recompilations"] for row in mine)
         said.append(f"{network}: {'nothing was' if not again else f'**{again} graphs were**'} compiled after warm-up.")
     return said

@@ -504,6 +504,23 @@ def findings(record: dict[str, Any]) -> list[str]:
     return said
 
 
+def headline(record: dict[str, Any]) -> list[str]:
+    """The best of the governed lengths against its bar, and the control beside it, in each place that has a bar."""
+    said = []
+    for name, bar in BARS.items():
+        mine = [line for line in lines_of(record) if line.place == name]
+        governed = [line for line in mine if line.arm == GOVERNED]
+        if governed:
+            best = best_of(governed)
+            said.append(_time_to_error(best, bar, wall_counts(record, name)))
+            said += [
+                beside_control(*_of_common_seeds(record, best, line))
+                for line in mine
+                if (line.arm, line.epochs) == (CONTROL, best.epochs) and line.seeds & best.seeds
+            ]
+    return said
+
+
 def best_of(lines: Sequence[Line]) -> Line:
     """The line with the lowest ratio, among those whose error the plain curve reaches or does not come to, if any."""
     known = [line for line in lines if line.ratio[1] != ">"]
@@ -608,7 +625,9 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
             "seconds, so wall-clock time is not compared."
         )
     tables = {name.replace("-", "_"): _table(record, name) for name in PLACES if name in measured}
-    return {**tables, "findings": "\n".join(f"- {line}" for line in findings(record)), "conditions": conditions}
+    told = {"findings": findings(record), "headline": headline(record)}
+    lists = {name: "\n".join(f"- {line}" for line in lines) for name, lines in told.items()}
+    return {**tables, **lists, "conditions": conditions}
 
 
 def plots(record: dict[str, Any]) -> dict[str, str]:

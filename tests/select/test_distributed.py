@@ -25,6 +25,7 @@ from rheostat.select import (
     Percentile,
     Phases,
     Random,
+    Reweighted,
     Scoring,
     SelectiveBackprop,
     SelectiveLoader,
@@ -251,7 +252,8 @@ def own_costs(rank: int) -> Costs:
 def governed(rank: int, of: int, group: Any) -> dict[str, Any]:
     torch.manual_seed(7)
     model = DistributedDataParallel(nn.Linear(CLASSES, CLASSES), process_group=group)
-    batches = SelectiveLoader(Part([part(rank)]), model, TopK(0.3), 4, govern=True, group=group)
+    policy = Reweighted(Percentile(2.3, 64))  # keeps about 0.3
+    batches = SelectiveLoader(Part([part(rank)]), model, policy, 4, govern=True, group=group)
     batches._scores.stopwatch.costs = lambda: own_costs(rank)
     modes = []
     for _ in range(3):

@@ -178,11 +178,13 @@ def _plot_of_sources(summary: dict[str, Any], folder: Path) -> Path | None:
     return folder / "selection.svg"
 
 
-def _said_of_selection(final: dict[str, Any]) -> str | None:
+def _said_of_selection(final: dict[str, Any], *, govern: bool) -> str | None:
     """What selection has saved, in one line; None where nothing was selected or measured."""
     modes, measured = final.get("modes", {}), final.get("selection", {})  # records of earlier versions have neither
-    if set(modes) <= {"off"} or measured.get("actual_speedup") is None:
+    if measured.get("actual_speedup") is None or (set(modes) <= {"off"} and not govern):
         return None
+    if set(modes) <= {"off"}:
+        return "selection: off throughout, because at no time it promised to save enough"
     of = sum(modes.values())
     sources = ", ".join(f"{name} {number / of:.0%}" for name, number in modes.items())
     told = f"selection: {measured['actual_speedup']:.2f} x the speed of the plain loop, candidate for candidate"
@@ -218,7 +220,7 @@ def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None, sourc
         highlight=False,
         markup=False,
     )
-    told = _said_of_selection(final)
+    told = _said_of_selection(final, govern=summary["settings"]["govern"])
     if told is not None:
         out.print(told + (f"; over time: {sources}" if sources else ""), highlight=False, markup=False)
     if "augment" in final:
