@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure as Plot
+from matplotlib.ticker import FuncFormatter
 from torch import Tensor, nn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -633,7 +634,7 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
 def plots(record: dict[str, Any]) -> dict[str, str]:
     """Error against seconds in each place, and what the governor chose over time in its longest run."""
     drawn = {}
-    for name in dict.fromkeys(line.place for line in lines_of(record)):
+    for name in dict.fromkeys(line.place for line in lines_of(record) if line.place in BARS):
         drawn["error"] = svg(_against_time(record, name))
         runs = [entry for entry in record["rows"] if (entry["cell"]["place"], entry["cell"]["arm"]) == (name, GOVERNED)]
         if runs:
@@ -665,6 +666,9 @@ def _against_time(record: dict[str, Any], place: str) -> Plot:
         axes.plot([line.cpu for line in mine], [100 * line.error[0] for line in mine], "s--", color=colour, label=arm)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("processor seconds, evaluation left out")
     axes.set_ylabel("test error, %")
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)
