@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from reproductions.running import Cell, Figure, Row
 from reproductions.selective_augment import data
 from reproductions.selective_augment.mislabels import CHECKOUT, DATA
 from reproductions.selective_augment.packed import unpack
+from reproductions.small_cnn import small_cnn
 from rheostat.settings import TrainSettings
 from rheostat.training import ImageData, load_data, prepare, train
 from rheostat.training.data import ResidentImages
@@ -126,24 +126,6 @@ def sample(protocol: str) -> ImageData:
             images = F.interpolate(images.float(), (asked.side, asked.side), mode="area").round().to(torch.uint8)
         splits.append(ResidentImages(images, split.labels[rows]))
     return replace(whole, train=splits[0], test=splits[1], image_size=asked.side, files=None)
-
-
-def small_cnn() -> nn.Module:
-    """Three convolutions of 16, 32 and 64 channels, each normalised; 24,000 parameters."""
-
-    def block(before: int, after: int) -> list[nn.Module]:
-        return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-
-    return nn.Sequential(
-        *block(3, 16),
-        nn.MaxPool2d(2),
-        *block(16, 32),
-        nn.MaxPool2d(2),
-        *block(32, 64),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, 10),
-    )
 
 
 def noisy(clean: ImageData, rate: float, seed: int) -> ImageData:

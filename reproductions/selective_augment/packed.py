@@ -62,7 +62,3 @@ def unpack(path: Path, name: str) -> ImageData:
     deviation, mean = torch.std_mean(train, dim=(0, 2, 3), correction=0)
     classes = tuple(map(str, range(10)))
     return ImageData(name, splits[0], splits[1], classes, 3, 32, tuple(mean.tolist()), tuple(deviation.tolist()))
-
-
-def _decoded(file: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))

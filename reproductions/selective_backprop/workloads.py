@@ -16,6 +16,7 @@ from reproductions.running import Cell
 from reproductions.selective_augment.data import symmetric
 from reproductions.selective_augment.mislabels import DATA
 from reproductions.selective_backprop.published import BATCH, FLOOR, KEEP, PRESAMPLE, RECIPES, STALE
+from reproductions.small_cnn import small_cnn
 from rheostat.settings import TrainSettings
 from rheostat.training import ImageData, load_data
 from rheostat.training.data import ResidentImages
@@ -164,24 +165,6 @@ def model_of(name: str) -> Callable[[], nn.Module] | None:
     if workload.settings["model"] != "small-cnn":
         return None
     return functools.partial(small_cnn, 100 if workload.data == "cifar100" else 10)
-
-
-def small_cnn(classes: int) -> nn.Module:
-    """Three convolutions of 16, 32 and 64 channels, each normalised, and a linear layer."""
-
-    def block(before: int, after: int) -> list[nn.Module]:
-        return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-
-    return nn.Sequential(
-        *block(3, 16),
-        nn.MaxPool2d(2),
-        *block(16, 32),
-        nn.MaxPool2d(2),
-        *block(32, 64),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, classes),
-    )
 
 
 @functools.cache

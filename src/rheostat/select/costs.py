@@ -36,6 +36,9 @@ class Mode(NamedTuple):
         return 1 / (self.reuse + 1) if self.source == "forward" else 0.0
 
 
+REUSES = (0, 1, 3)
+"""Epochs for which a governed loader may use a score again; arXiv:1910.00762 finds no harm in 2."""
+
 OFF = Mode("off", "off")
 TRAINING = Mode("training", "training")
 

@@ -18,18 +18,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rheostat.select.costs import OFF, TRAINING, Costs, Mode, forward_mode, speedup
+from rheostat.select.costs import OFF, REUSES, TRAINING, Costs, Mode, forward_mode, speedup
 from rheostat.select.last_scores import LastScores
 from rheostat.select.policy import Candidates, Policy
 from rheostat.select.ranks import Ranks
 
-_REUSES = (0, 1, 3)  # epochs; arXiv:1910.00762 finds no harm in 2
 _WORTH = 1.02  # a speed-up below this is not worth a choice of examples
 _WORTH_OF_A_BIASED_CHOICE = 2.0  # an epoch of selection teaches less than one of all: see decision 0017
 _NEARLY = 0.9  # of the best speed-up: fresher scores are worth that much
 _CHECKS = (8, 64, 256)  # rounds of an epoch or a mode after which it is judged again, and then every so many
 _BLIND = 32  # training batches after which the loader must have seen a training pass; trainers may fetch ahead
-MODES = tuple(mode.name for mode in (OFF, TRAINING, *map(forward_mode, _REUSES)))
+MODES = tuple(mode.name for mode in (OFF, TRAINING, *map(forward_mode, REUSES)))
 """The names of all modes that it may take."""
 
 _SAMPLE = 1024  # examples that the kept share is estimated from while selection is off
@@ -152,7 +151,7 @@ class Governor:
 
     def _decide(self, kept_share: float, epoch: int, round_: int) -> None:
         *means, share = self.ranks.mean([*self._costs(), kept_share])
-        modes = [TRAINING] if self._sees_training else [forward_mode(reuse) for reuse in _REUSES]
+        modes = [TRAINING] if self._sees_training else [forward_mode(reuse) for reuse in REUSES]
         mode = best_mode(Costs(*means), share, modes, self._worth)
         if mode == OFF and not self._sees_training:
             self._pause, self._paused = 2 * self._pause, self._pause

@@ -170,8 +170,7 @@ class SelectiveLoader:
         self._rounds.finish()
         if self._scores.table is not None:
             self._scores.table.share(self._ranks)
-        self._ledger.end_epoch()
-        self.epoch += 1
+        self._end_epoch()
 
     def observe(self, kept: Kept, logits: Tensor, targets: Tensor | None = None) -> None:
         """Hand over what the training pass of a batch gave, in place of the forward hook.
@@ -263,13 +262,16 @@ class SelectiveLoader:
 
     def _begin_epoch(self) -> None:
         if self._rounds.count and not self._rounds.resumed:  # the loop around it broke off the last one
-            self._ledger.end_epoch()
-            self.epoch += 1
+            self._end_epoch()
         self._scores.begin_epoch(resumed=self._rounds.resumed)
         if self._passes is not None:
             self._passes.forget()
         if self._governor is not None and not self._rounds.resumed:
             self._governor.begin_epoch(self.epoch, self._table, self._ledger.share.recent)
+
+    def _end_epoch(self) -> None:
+        self._ledger.end_epoch()
+        self.epoch += 1
 
     def _new_scores(self, *, govern: bool) -> Scores:
         return Scores(self.model, self._scoring, self._rounds.examples, self._device, remembers=govern)

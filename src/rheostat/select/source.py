@@ -47,11 +47,11 @@ class RoundScores(NamedTuple):
     def flaws(self) -> Scored | None:
         """What was wrong with the scores, over the whole round; None = nothing can be."""
         fresh, at = self.fresh, self.at
-        none = torch.zeros_like(self.score, dtype=torch.bool)
-        if fresh is None:  # the logits are gone, and so are targets that could be wrong
-            return None if self.bad is None else Scored(self.score, self.score[:, None], none, none, self.bad)
-        if at is None:
+        if fresh is not None and at is None:
             return fresh
+        none = torch.zeros_like(self.score, dtype=torch.bool)
+        if fresh is None or at is None:  # the logits are gone, and so are targets that could be wrong
+            return None if self.bad is None else Scored(self.score, self.score[:, None], none, none, self.bad)
         targets = fresh.targets.new_zeros(len(self.score), *fresh.targets.shape[1:]).index_copy(0, at, fresh.targets)
         bad_target, bad_score = none.index_copy(0, at, fresh.bad_target), none.index_copy(0, at, fresh.bad_score)
         return Scored(self.score, fresh.logits, targets, bad_target, bad_score)

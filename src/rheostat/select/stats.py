@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rheostat.select.costs import OFF, TRAINING, Costs, Mode, break_even, forward_mode, speedup
-
-CHEAPEST_FORWARD = forward_mode(3)
-"""The most that the governor reuses a score."""
+from rheostat.select.costs import OFF, REUSES, TRAINING, Costs, Mode, break_even, forward_mode, speedup
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Stats:
             return break_even(self.costs, self.mode)
         if not math.isnan(self.costs.observe):
             return break_even(self.costs, TRAINING)
-        return math.nan if math.isnan(self.costs.score) else break_even(self.costs, CHEAPEST_FORWARD)
+        return math.nan if math.isnan(self.costs.score) else break_even(self.costs, forward_mode(REUSES[-1]))
 
     @property
     def predicted_speedup(self) -> float:
