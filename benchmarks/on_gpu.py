@@ -6,7 +6,7 @@
 
 One call does all of it, one seed of everything first, and begins nothing that cannot end in time::
 
-    python -m reproductions.selective_augment pack              once, here: CIFAR-10 in one file, to be carried along
+    rheostat reproduce selective-augment pack              once, here: CIFAR-10 in one file, to be carried along
     python benchmarks/on_gpu.py --out OUT --minutes 9           there; with the records in OUT it goes on where it was
     python benchmarks/on_gpu.py --out OUT --quick               does it run? Made-up images, tiny networks, any machine
 

@@ -20,7 +20,7 @@ def parser(name: str, description: str, example: str, results: Path) -> argparse
         results: Folder of the records in git.
     """
     made = argparse.ArgumentParser(
-        prog=f"python -m reproductions.{name}",
+        prog=f"rheostat reproduce {name.replace('_', '-')}",
         description=description,
         epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,

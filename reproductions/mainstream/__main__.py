@@ -1,4 +1,4 @@
-"""The command: `python -m reproductions.mainstream`, from the root of the checkout."""
+"""The command: `rheostat reproduce mainstream`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 _EXAMPLE = """\
 example: the records of Fig. 6 to 8 on 10 workloads of each kind, into a folder of your own
 
-  python -m reproductions.mainstream fig6-8 --workloads 10 --out runs/mainstream
+  rheostat reproduce mainstream fig6-8 --workloads 10 --out runs/mainstream
 
 Records are kept cell by cell: after Ctrl-C the same command goes on where it was.
 """

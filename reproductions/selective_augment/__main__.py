@@ -1,4 +1,4 @@
-"""The command: `python -m reproductions.selective_augment`, from the root of the checkout."""
+"""The command: `rheostat reproduce selective-augment`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACK = "pack"
 _EXAMPLE = """\
 example: does it run here? One seed on made-up data, into a folder of your own
 
-  python -m reproductions.selective_augment mislabels --quick --seeds 1 --out runs/quick
+  rheostat reproduce selective-augment mislabels --quick --seeds 1 --out runs/quick
 
 The data are looked for beside the checkout, in ../shared/data. Features of the pretrained base are computed once (some
 twelve minutes on one core) and kept in runs/selective-augment. Records are kept cell by cell: after Ctrl-C the same
@@ -38,8 +38,8 @@ command goes on where it was.
 
 on a machine with a GPU and without `datasets`: pack CIFAR-10 here, carry runs/packed there, and run
 
-  python -m reproductions.selective_augment pack
-  python -m reproductions.selective_augment gpu --out OUT
+  rheostat reproduce selective-augment pack
+  rheostat reproduce selective-augment gpu --out OUT
 """
 
 

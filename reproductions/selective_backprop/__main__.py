@@ -1,4 +1,4 @@
-"""The command: `python -m reproductions.selective_backprop`, from the root of the checkout."""
+"""The command: `rheostat reproduce selective-backprop`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REPORT = "report"
 _EXAMPLE = """\
 example: does it run here? One seed on scikit-learn's digits, into a folder of your own
 
-  python -m reproductions.selective_backprop --quick --out runs/quick
-  python -m reproductions.selective_backprop report --quick --out runs/quick
+  rheostat reproduce selective-backprop --quick --out runs/quick
+  rheostat reproduce selective-backprop report --quick --out runs/quick
 
 The data of --scale small are looked for beside the checkout, in ../shared/data, and else on the hub; --scale full is
 the setting of the thesis and asks for a GPU and days. All tables and figures of a scale are views of one record: what

@@ -125,7 +125,7 @@ def _check_ends(name: str, base: TrainSettings) -> None:
         raise SettingsError(
             f"policy {policy!r} ends with epochs of everything, and an arm that is stopped at a share of plain's "
             f"backwards does not know which epochs are its last: give {option}=0 to compare it without them, or train "
-            "with them by rheostat train --epochs; python -m reproductions.selective_backprop rivals has it beside the "
+            "with them by rheostat train --epochs; rheostat reproduce selective-backprop rivals has it beside the "
             "others in whole epochs"
         )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rheostat import __version__
-from rheostat.cli import package, plan, review, run, train
+from rheostat.cli import package, plan, reproduce, review, run, train
 from rheostat.cli.terminal import WRONG_INPUT, err, out, processes, speaks
 from rheostat.errors import DataError, RheostatError, ScoreError, SettingsError
 
@@ -29,8 +29,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for commands in (train.commands, review.commands, package.commands, plan.commands, run.commands):
-    app.add_typer(commands)
+for room in (train, review, package, plan, run, reproduce):
+    app.add_typer(room.commands)
 
 
 def main() -> None:
