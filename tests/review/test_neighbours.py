@@ -142,7 +142,7 @@ def test_a_model_that_cannot_be_built_again_is_told(digits: SeenRun, model: str)
     told = read_json(digits.folder / "settings.json")
     write_json(digits.folder / "settings.json", told | {"model": model})
 
-    with pytest.raises(StateError, match="cannot be built from its settings"):
+    with pytest.raises(StateError, match="cannot be built for"):
         find_neighbours(open_run(digits.folder), listed)
 
 
@@ -152,7 +152,7 @@ def test_logits_serve_where_there_is_no_linear_layer(digits: SeenRun, monkeypatc
             return x.flatten(1)[:, :10]
 
     listed = make_suspects(digits, 0.03)
-    monkeypatch.setattr(neighbours, "_model_of", lambda _: Shades())
+    monkeypatch.setattr(RunFolder, "model", lambda _, **form: Shades())
     found, known = neighbours._features(digits, torch.tensor([5, 6]), lambda *_: None)
 
     _, pixels = next(digits.data.train.batches(torch.tensor([5, 6]), 2))

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rheostat.augment.scores import suspect_score_named
-from rheostat.errors import SettingsError, StateError
 from rheostat.records import write_bytes
 from rheostat.review.listing import FOLDER, SuspectList
 from rheostat.review.run import SeenRun
-from rheostat.training import RunFolder, build_model
+from rheostat.training import RunFolder
 
 NEAREST = 4
 _PER_CLASS, _RESERVE = 200, 20_000  # examples of the reserve: of each class, and in all
@@ -137,7 +136,8 @@ def nearest(
 
 def _features(run: SeenRun, index: Tensor, progress: Progress) -> tuple[Float[Tensor, "n d"], Tensor]:
     """What the last linear layer is given for each example, `[N, D]`, and which images could be decoded, `[N]` bool."""
-    model = _model_of(run)
+    of = run.data
+    model = RunFolder(run.folder).model(classes=len(of.classes), channels=of.channels, image_size=of.image_size)
     device = torch.device("cuda" if torch.cuda.is_available() and run.settings.device != "cpu" else "cpu")
     model.to(device).eval()
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (run.mean, run.std))
@@ -167,19 +167,6 @@ def _features(run: SeenRun, index: Tensor, progress: Progress) -> tuple[Float[Te
         for hook in hooks:
             hook.remove()
     return torch.zeros(len(index), 1) if features is None else features, known
-
-
-def _model_of(run: SeenRun) -> nn.Module:
-    """The run's model with its weights."""
-    form = {"classes": len(run.data.classes), "channels": run.data.channels, "image_size": run.data.image_size}
-    try:
-        with torch.random.fork_rng(devices=[]):
-            model = build_model(run.settings.model, **form)
-        model.load_state_dict(RunFolder(run.folder).weights())
-    except (RuntimeError, SettingsError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise StateError(f"the model of {run.folder} cannot be built from its settings ({reason})") from None
-    return model
 
 
 def _key(run: SeenRun, listed: SuspectList) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rheostat.errors import StateError
+from rheostat.errors import SettingsError, StateError
 from rheostat.records import Journal, read_json, write_bytes, write_json
 from rheostat.settings import TrainSettings, same_but_for_length
+from rheostat.training.models import build_model
 
 SCHEMA = 1
 
@@ -75,6 +76,40 @@ class RunFolder:
             raise StateError(f"{self.path} holds no checkpoint.pt: resume the run until it has one")
         best = state.get("best")  # runs of earlier versions have none
         return state["model"] if best is None else best["model"]
+
+    def model(self, *, classes: int, channels: int, image_size: int) -> nn.Module:
+        """The model that the run has trained, on the CPU; the global random state is as it was.
+
+        Args:
+            classes: Of the data that it is for.
+            channels: Of their images.
+            image_size: Side of their images, in pixels.
+
+        Raises:
+            StateError: The settings name no model that can be built here, or its weights are for other data.
+        """
+        try:
+            with torch.random.fork_rng(devices=[]):
+                model = build_model(self.settings().model, classes=classes, channels=channels, image_size=image_size)
+            model.load_state_dict(self.weights())
+        except (RuntimeError, SettingsError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise StateError(
+                f"the model of {self.path} cannot be built for {classes} classes and images of {channels} x {image_size} x "
+                f"{image_size} ({reason}): give data like those that the run was started with"
+            ) from None
+        return model
+
+    def summary(self) -> dict[str, Any]:
+        """What `train` returned.
+
+        Raises:
+            StateError: The run is not over.
+        """
+        path = self.path / "summary.json"
+        if not path.exists():
+            raise StateError(f"the run in {self.path} is not over: go on with it by --resume, and take it then")
+        return read_json(path)
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint."""

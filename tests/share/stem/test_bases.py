@@ -113,8 +113,8 @@ def test_what_a_run_was_trained_on_is_loaded_where_it_is_not_given(tmp_path: Pat
 def test_a_run_that_is_not_over_or_was_trained_on_other_data_is_refused(tmp_path: Path) -> None:
     data = bars()
     train(tmp_path, data=data, model="lenet", epochs=1)
-    with pytest.raises(StateError, match="does not fit its data"):
+    with pytest.raises(StateError, match="cannot be built for"):
         load_base(tmp_path, data=bars(classes=4))
     (tmp_path / "summary.json").unlink()
-    with pytest.raises(StateError, match="is not over: resume it"):
+    with pytest.raises(StateError, match="is not over: go on with it"):
         load_base(tmp_path, data=data)

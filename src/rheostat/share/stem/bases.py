@@ -11,14 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from rheostat.errors import MissingExtraError, SettingsError, StateError, unknown_name
-from rheostat.records import read_json
-from rheostat.settings import TrainSettings
 from rheostat.share.base import Preprocessing
 from rheostat.share.stem.cut import LAYERS, cut
 from rheostat.share.stem.network import Network
 from rheostat.training.checkpoint import RunFolder
 from rheostat.training.data import ImageData
-from rheostat.training.models import build_model
 from rheostat.training.reading import load_data
 from rheostat.training.torchvision_ops import ensure_torchvision_imports
 
@@ -135,19 +132,8 @@ class _Trained(NamedTuple):
 
 def _of_run(folder: Path, points: int | None, data: ImageData | None) -> Network:
     run = RunFolder(folder)
-    settings = run.settings()
-    if not (folder / "summary.json").exists():
-        raise StateError(f"the run in {folder} is not over: resume it with --resume, and take it as a base then")
-    on = _trained_on(folder, settings, data)
-    with torch.random.fork_rng(devices=[]):
-        model = build_model(settings.model, classes=on.classes, channels=on.channels, image_size=on.image_size)
-    try:
-        model.load_state_dict(run.weights())
-    except RuntimeError as error:
-        raise StateError(
-            f"the model in {folder} does not fit its data ({str(error).splitlines()[-1].strip()}): "
-            "give the data that the run was started with"
-        ) from None
+    on = _trained_on(run, data)
+    model = run.model(classes=on.classes, channels=on.channels, image_size=on.image_size)
     mean, std = (values * 3 if on.channels == 1 else values for values in (on.mean, on.std))
     preprocessing = Preprocessing.model_validate(
         {"height": on.image_size, "width": on.image_size, "mean": mean, "std": std}
@@ -156,13 +142,14 @@ def _of_run(folder: Path, points: int | None, data: ImageData | None) -> Network
     return cut(model, name=folder.resolve().name, preprocessing=preprocessing, points=points)
 
 
-def _trained_on(folder: Path, settings: TrainSettings, data: ImageData | None) -> _Trained:
+def _trained_on(run: RunFolder, data: ImageData | None) -> _Trained:
     """As the run says; runs of earlier versions do not, and their data are loaded once more."""
-    told = read_json(folder / "summary.json")["data"]
+    told = run.summary()["data"]
     if data is None and "mean" in told:
         return _Trained(
             len(told["classes"]), told["channels"], told["image_size"], tuple(told["mean"]), tuple(told["std"])
         )
+    settings = run.settings()
     data = data or load_data(
         settings.data,
         device=torch.device("cpu"),
