@@ -13,7 +13,7 @@ from rheostat.errors import SettingsError
 from rheostat.settings import TrainSettings
 from rheostat.signals import ExampleLog
 from rheostat.signals.stateful import named_state
-from rheostat.training import ImageData, RunFolder, augmenting, loop, prepare, train
+from rheostat.training import ImageData, RunFolder, augmenting, loop, parts, prepare, train
 from tests.training.toys import BATCH, TRAIN, bars, checkpoint, left_behind, run, settings
 
 
@@ -84,13 +84,13 @@ def test_a_dropped_example_is_looked_at_when_it_is_scored(tmp_path: Path) -> Non
 def test_the_model_sees_the_views_and_the_log_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = prepare(settings(policy="uniform", augment="cutout", rate="uniform", epochs=1), None, bars())
     made: list[Any] = []
-    before = loop.build_augment
+    before = parts.build_augment
 
     def build(*arguments: Any) -> Any:
         made.append(before(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(loop, "build_augment", build)
+    monkeypatch.setattr(parts, "build_augment", build)
     train(plan)
     (augment,) = made
     assert augment.log.size == TRAIN

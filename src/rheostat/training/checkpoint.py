@@ -95,8 +95,8 @@ class RunFolder:
         except (RuntimeError, SettingsError) as error:
             reason = str(error).splitlines()[-1].strip()
             raise StateError(
-                f"the model of {self.path} cannot be built for {classes} classes and images of {channels} x {image_size} x "
-                f"{image_size} ({reason}): give data like those that the run was started with"
+                f"the model of {self.path} cannot be built for {classes} classes and images of {channels} x "
+                f"{image_size} x {image_size} ({reason}): give data like those that the run was started with"
             ) from None
         return model
 
