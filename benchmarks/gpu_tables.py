@@ -147,7 +147,7 @@ def _beside_plain(mine: Rows, arm: str, rows: Rows) -> list[str]:
 
 
 def _ratio(mine: Rows, rows: Rows) -> tuple[float, str]:
-    from benchmarks.saving import plain_seconds
+    from benchmarks.saving_tables import plain_seconds
 
     plain = [kept for (arm, _), kept in _groups(mine, "arm", "epochs").items() if arm == PLAIN]
     curve = [(_mean(kept, "seconds"), _mean(kept, "error")) for kept in plain]

@@ -36,14 +36,15 @@ def piece(name: str) -> str:
 
 
 def _select() -> list[Line]:
-    saving: Any = importlib.import_module("benchmarks.saving")
+    saving: Any = importlib.import_module("benchmarks.saving_tables")
+    places: Any = importlib.import_module("benchmarks.saving_places")
     lines = []
     for place, path in (("mnist", RESULTS / "saving-mnist.json"), ("cifar10", RESULTS / "saving-cifar10.json")):
         record = read_json(ROOT / path)
         walls = saving.wall_counts(record, place)
         mine = [line for line in saving.lines_of(record) if line.place == place]
-        chosen = saving.best_of([line for line in mine if line.arm == saving.GOVERNED])
-        control = [line for line in mine if (line.arm, line.epochs) == (saving.CONTROL, chosen.epochs)]
+        chosen = saving.best_of([line for line in mine if line.arm == places.GOVERNED])
+        control = [line for line in mine if (line.arm, line.epochs) == (places.CONTROL, chosen.epochs)]
         ratio, cost = chosen.wall_ratio if walls else chosen.ratio, chosen.paired.cost[0]
         clock = "wall-clock" if walls else "processor"
         beside = f"plain 1, at {100 * chosen.error[0]:.2f} %"
@@ -52,7 +53,7 @@ def _select() -> list[Line]:
             beside += f"; any examples instead {share:.2f}, at {100 * control[0].error[0]:.2f} %"
         lines.append(
             Line(
-                f"select, {saving.PLACES[place].what}: {clock} time to the same error, `govern=True`",
+                f"select, {places.PLACES[place].what}: {clock} time to the same error, `govern=True`",
                 f"{_bold(ratio[0])} ({cost:.2f} per candidate)",
                 beside,
                 path,

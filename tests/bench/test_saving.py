@@ -4,11 +4,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.saving import (
-    CONTROL,
-    GOVERNED,
-    PLAIN,
-    PRUNED,
+from benchmarks.saving_places import CONTROL, GOVERNED, PLAIN, PRUNED
+from benchmarks.saving_tables import (
     Line,
     beside_control,
     best_of,
