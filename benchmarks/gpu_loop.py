@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,13 +19,11 @@ from torch import Tensor, nn
 from torch._dynamo import config as compiling
 from torch._dynamo.utils import counters
 
-from reproductions.selective_augment.packed import unpack
+from reproductions.images import images_of
 from rheostat.select import Policy, Scoring, SelectiveLoader
-from rheostat.training import ImageData, load_data
+from rheostat.training import ImageData
 from rheostat.training.data import ResidentImages
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKED = ROOT / "runs" / "packed" / "cifar10.npz"
 Batch = tuple[Tensor, Tensor]
 
 compiling.recompile_limit = 64  # several networks share the code that is compiled, each in few shapes
@@ -59,7 +56,7 @@ class Place:
             raise RuntimeError("there is no CUDA device: run this where one is, or give --quick to see that it runs")
         device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
         torch.backends.cudnn.benchmark = True
-        return cls(device, quick, _on(device, _made_up() if quick else _cifar10()))
+        return cls(device, quick, _on(device, _made_up() if quick else images_of("cifar10", "uoft-cs/cifar10")))
 
     @property
     def train(self) -> ResidentImages:
@@ -292,13 +289,6 @@ def waits_counted(place: Place) -> Iterator[Callable[[], int | None]]:
             yield lambda: sum("called a synchronizing" in str(warning.message) for warning in caught)
         finally:
             torch.cuda.set_sync_debug_mode(before)
-
-
-def _cifar10() -> ImageData:
-    if PACKED.exists():
-        return unpack(PACKED, "cifar10")
-    local = ROOT.parent / "shared" / "data" / "cifar10"
-    return load_data(str(local) if local.exists() else "uoft-cs/cifar10")
 
 
 def _made_up() -> ImageData:

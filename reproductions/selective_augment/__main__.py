@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reproductions.command import at_least_one, ended, one_of, parser, say
+from reproductions.images import DATA, PACKED
+from reproductions.packed import pack
 from reproductions.running import Figure, produce
 from reproductions.selective_augment import augmenting, mislabels
-from reproductions.selective_augment.packed import pack
 
 RESULTS = Path(__file__).parent / "results"
 ON_GPU = "gpu"
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         if asked.studies == [PACK]:
-            pack(mislabels.DATA / "cifar10", mislabels.CHECKOUT / "runs" / "packed" / "cifar10.npz")
+            pack(DATA / "cifar10", PACKED / "cifar10.npz")
             return
         studies = QUICK if asked.quick else STUDIES
         names = [name for name in asked.studies if name != PACK] or [name for name in studies if name != ON_GPU]

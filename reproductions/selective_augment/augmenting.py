@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from reproductions.images import images_of, part_of
 from reproductions.running import Cell, Figure, Row
 from reproductions.selective_augment import data
-from reproductions.selective_augment.mislabels import CHECKOUT, DATA
-from reproductions.selective_augment.packed import unpack
 from reproductions.small_cnn import small_cnn
 from rheostat.settings import TrainSettings
-from rheostat.training import ImageData, load_data, prepare, train
-from rheostat.training.data import ResidentImages
+from rheostat.training import ImageData, prepare, train
 
 RATES: dict[str, dict[str, Any]] = {
     "never": {"rate": "never"},
@@ -113,19 +110,8 @@ one for a GPU."""
 def sample(protocol: str) -> ImageData:
     """The images of a protocol, with their true labels."""
     asked = PROTOCOLS[protocol]
-    packed = CHECKOUT / "runs" / "packed" / f"{asked.data}.npz"
-    local = DATA / asked.data
-    whole = unpack(packed, asked.data) if packed.exists() else load_data(str(local) if local.exists() else asked.data)
-    rng = np.random.default_rng(0)
-    splits = []
-    for split, number in ((whole.train, asked.train), (whole.test, asked.test)):
-        assert isinstance(split, ResidentImages)
-        rows = torch.from_numpy(np.sort(rng.permutation(len(split.labels))[:number]))
-        images = split.images[rows]
-        if images.shape[-1] != asked.side:
-            images = F.interpolate(images.float(), (asked.side, asked.side), mode="area").round().to(torch.uint8)
-        splits.append(ResidentImages(images, split.labels[rows]))
-    return replace(whole, train=splits[0], test=splits[1], image_size=asked.side, files=None)
+    whole = images_of(asked.data, asked.data)
+    return part_of(whole, train=asked.train, test=asked.test, side=asked.side)
 
 
 def noisy(clean: ImageData, rate: float, seed: int) -> ImageData:

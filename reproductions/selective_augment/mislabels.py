@@ -17,13 +17,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reproductions.images import CHECKOUT, DATA
 from reproductions.running import Cell, Figure, Row
 from reproductions.selective_augment import data
 from reproductions.selective_augment.data import Inputs, Ints
@@ -32,8 +32,6 @@ from reproductions.selective_augment.runs import FOLDS, Recipe, fit, logits_of, 
 from rheostat.augment.scores import SUSPECT_SCORES
 from rheostat.signals import ExampleLog
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-DATA = CHECKOUT.parent / "shared" / "data"
 CACHE = CHECKOUT / "runs" / "selective-augment"
 
 SEEDS = 3

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from reproductions.images import images_of, part_of
 from reproductions.running import Cell
 from reproductions.selective_augment.data import symmetric
-from reproductions.selective_augment.mislabels import DATA
 from reproductions.selective_backprop.published import BATCH, FLOOR, KEEP, PRESAMPLE, RECIPES, STALE
 from reproductions.small_cnn import small_cnn
 from rheostat.settings import TrainSettings
-from rheostat.training import ImageData, load_data
-from rheostat.training.data import ResidentImages
+from rheostat.training import ImageData
 
 PLAIN, SELECTIVE, CONTROL = "plain", "selective-backprop", "matched-random"
 KATH18 = "kath18"
@@ -171,19 +169,9 @@ def model_of(name: str) -> Callable[[], nn.Module] | None:
 def sample(name: str) -> ImageData:
     """The images of a workload, with their true labels."""
     asked = WORKLOADS[name]
-    local = DATA / asked.data
     device = "cuda" if torch.cuda.is_available() and asked.settings.get("device") != "cpu" else "cpu"
-    whole = load_data(str(local) if local.exists() else asked.hub, device=device)
-    rng = np.random.default_rng(0)
-    splits = []
-    for split, number in ((whole.train, asked.train), (whole.test, asked.test)):
-        assert isinstance(split, ResidentImages)
-        if number < len(split.labels) or split.images.shape[-1] != asked.side:
-            rows = torch.from_numpy(np.sort(rng.permutation(len(split.labels))[:number]))
-            splits.append(ResidentImages(_reduced(split.images[rows], asked.side), split.labels[rows]))
-        else:
-            splits.append(split)
-    return replace(whole, train=splits[0], test=splits[1], image_size=asked.side, files=None)
+    whole = images_of(asked.data, asked.hub, device=device)
+    return part_of(whole, train=asked.train, test=asked.test, side=asked.side)
 
 
 def noisy(clean: ImageData, rate: float, seed: int) -> tuple[ImageData, torch.Tensor]:
@@ -195,9 +183,3 @@ def noisy(clean: ImageData, rate: float, seed: int) -> tuple[ImageData, torch.Te
         symmetric(truth.cpu().numpy(), rate, classes=len(clean.classes), rng=np.random.default_rng([seed, 1]))
     )
     return clean.relabelled(given, torch.zeros(len(given), dtype=torch.bool)), given != truth.cpu()
-
-
-def _reduced(images: torch.Tensor, side: int) -> torch.Tensor:
-    if images.shape[-1] == side:
-        return images
-    return F.interpolate(images.float(), (side, side), mode="area").round().to(torch.uint8)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reproductions.packed import pack, unpack
 from reproductions.selective_augment import augmenting, augmenting_tables
 from reproductions.selective_augment.augmenting_tables import apart, interval
-from reproductions.selective_augment.packed import pack, unpack
 from rheostat.settings import TrainSettings
 from rheostat.training import load_data
 from rheostat.training.data import ResidentImages

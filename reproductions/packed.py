@@ -45,7 +45,9 @@ def unpack(path: Path, name: str) -> ImageData:
     """
     with np.load(path) as content:
         if any(f"{split}_files" not in content for split in SPLITS):
-            raise DataError(f"{path} holds {', '.join(content)}: make it with `python -m ... pack`")
+            raise DataError(
+                f"{path} holds {', '.join(content)}: make it with `rheostat reproduce selective-augment pack`"
+            )
         splits = []
         for split in SPLITS:
             files, ends = content[f"{split}_files"].tobytes(), content[f"{split}_ends"].tolist()
