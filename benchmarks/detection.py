@@ -36,11 +36,10 @@ from rheostat.share.clips import (
     write_video,
 )
 from rheostat.share.curve import STYLES
-from rheostat.share.events import Judged, judge_events
+from rheostat.share.events import Judged
 from rheostat.share.frames import Picture
 from rheostat.share.node.fleet import Fleet
-from rheostat.share.node.live import Node
-from rheostat.share.node.settings import NodeSettings
+from rheostat.share.node.trial import try_plan
 from rheostat.share.plan import Plan
 from rheostat.share.scheduler import plan
 
@@ -121,18 +120,15 @@ def measure(
 
 
 def _measured(asked: Asked, found: Plan, stream: Labels, phases: Sequence[int]) -> dict[str, Any]:
-    judged = {app.name: Judged(0, 0, 0) for app in found.apps}
-    spent = []
-    for phase in phases:
-        events, cost = _run(asked, found, stream, phase)
-        spent.append(cost)
-        for name, reported in events.items():
-            there = [
-                (max(0, start - phase) / stream.fps, (end - 1 - phase) / stream.fps)
-                for start, end in stream.events_of(name)
-                if end > phase
-            ]
-            judged[name] += judge_events(reported, there, slack=1 / stream.fps)
+    assert asked.base is not None
+    workload = asked.workload
+    packages = {package.name: package for package in asked.packages}
+    fleet = Fleet(
+        asked.base, packages, workload.layer_cost, workload.picture_cost, workload.stream_fps, workload.fps,
+        workload.event_model,
+    )  # fmt: skip
+    trials = [try_plan(fleet, found, stream, start=phase) for phase in phases]
+    judged = {app.name: sum((trial.apps[app.name].judged for trial in trials), Judged(0, 0, 0)) for app in found.apps}
     apps = {
         app.name: {
             "frozen": app.frozen,
@@ -145,36 +141,8 @@ def _measured(asked: Asked, found: Plan, stream: Labels, phases: Sequence[int]) 
         }
         for app in found.apps
     }
-    return {"f1": float(np.mean([app["f1"] for app in apps.values()])), "spent": float(np.median(spent)), "apps": apps}
-
-
-def _run(asked: Asked, found: Plan, stream: Labels, phase: int) -> tuple[dict[str, list[tuple[float, float]]], float]:
-    """Events that a node reports per app, in seconds from the slot `phase` on, and core-milliseconds per second."""
-    assert asked.base is not None
-    workload = asked.workload
-    packages = {package.name: package for package in asked.packages}
-    fleet = Fleet(
-        asked.base, packages, workload.layer_cost, workload.picture_cost, workload.stream_fps, workload.fps,
-        workload.event_model,
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        source = folder / "stream.mp4"
-        if phase:
-            write_video(source, (shown for _, shown in pictures(stream.video, start=phase)), stream.fps, crf=10)
-        else:
-            source.symlink_to(stream.video.resolve())
-        settings = NodeSettings.checked(
-            {"source": str(source), "out": folder / "out", "cores": 1, "clips": False, "window_seconds": 1e9}
-        )
-        with Node(fleet, found.model_copy(update={"budget": max(found.budget, fleet.least())}), settings) as node:
-            node.run()
-            used = node.status()["budget"]["used"]
-            events = node.store.events(limit=100_000)
-    reported: dict[str, list[tuple[float, float]]] = {app.name: [] for app in found.apps}
-    for event in events:
-        reported[event.app].append((event.start, event.end))
-    return reported, used
+    spent = float(np.median([trial.cost for trial in trials]))
+    return {"f1": float(np.mean([app["f1"] for app in apps.values()])), "spent": spent, "apps": apps}
 
 
 def pieces(record: dict[str, Any]) -> dict[str, str]:

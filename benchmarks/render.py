@@ -11,6 +11,8 @@ them with the name before, as in `mainstream/fig9:train`.
 Pieces of a comparison: table, findings, conditions. Pieces of an overhead record: table, conditions. What a script
 beside this one has measured is told by its `pieces(record)`, and drawn by its `plots(record)` if it has one. A
 reproduction has a module `reproductions.NAME.pages` with `piece(record, name)` and `plots_of(record)`.
+What is said of the code itself (`FROM_CODE`: commands, public names, file formats, rooms), and the page that gathers
+all measurements, is written by the modules in `benchmarks/rendering/`, each with a `piece(name)`.
 Plots go to `docs/images/RECORD-PLOT.svg`, those of a reproduction to `docs/images/NAME-PLOT.svg`.
 
     python benchmarks/render.py            write
@@ -36,8 +38,10 @@ MEASURED_HERE = (
     "augmenting",
     "coverage",
     "detection",
+    "distribution",
     "edge",
     "event-models",
+    "fleet",
     "frozen",
     "on-gpu",
     "planning",
@@ -46,6 +50,7 @@ MEASURED_HERE = (
     "soak",
     "watching",
 )
+FROM_CODE = ("api", "architecture", "commands", "formats", "headlines", "performance")
 _ASKED = re.compile(
     r"(<!-- (?P<record>[\w/-]+):(?P<piece>\w+) -->\n)(?P<text>.*?)(<!-- /(?P=record):(?P=piece) -->)", re.S
 )
@@ -61,7 +66,9 @@ def rendered(page: str) -> str:
 
     def fresh(asked: re.Match[str]) -> str:
         *reproduction, name = asked["record"].split("/")
-        if reproduction:
+        if name in FROM_CODE:
+            piece = _written(name).piece(asked["piece"])
+        elif reproduction:
             record = read_json(REPRODUCTIONS / reproduction[0] / "results" / f"{name}.json")
             piece = _pages_of(reproduction[0]).piece(record, asked["piece"])
         else:
@@ -85,6 +92,12 @@ def plots() -> Iterator[tuple[str, str]]:
         reproduction = path.parent.parent.name
         for name, svg in _pages_of(reproduction).plots_of(read_json(path)).items():
             yield f"{reproduction}-{name}", svg
+    yield "architecture", _written("architecture").drawing()
+
+
+def _written(name: str) -> Any:
+    """A module that writes of the code, or of all records together."""
+    return importlib.import_module(f"benchmarks.rendering.{name}")
 
 
 def _pages_of(reproduction: str) -> Any:

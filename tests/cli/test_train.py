@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import rheostat
-from rheostat.bench import demo
 from rheostat.settings import TrainSettings
 from tests.cli.shown import Call, Shown
 
@@ -179,18 +178,6 @@ def test_a_comparison_ends_in_a_table_findings_a_record_and_a_page(call: Call, t
     assert "<svg" in (tmp_path / "c" / "report.html").read_text()
 
 
-def test_the_demo_ends_in_a_page(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    shorter = demo.SETTINGS.model_copy(update={"epochs": 1, "image_size": 16})
-    for name, value in {"SETTINGS": shorter, "SHARE": 0.5, "SEEDS": 1}.items():
-        monkeypatch.setattr(demo, name, value)
-
-    shown = call("demo", "--out", tmp_path, "--jobs", "1")
-
-    assert shown.code == 0
-    assert "matched-random" in shown.out
-    assert (tmp_path / "report.html").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -228,30 +215,3 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(call: Call, tmp_path: Path)
         shown = call("train", *DIGITS, flag, tmp_path / "file")
         assert (shown.code, shown.err.count("\n")) == (2, 1)
     assert (tmp_path / "file").read_text() == "mine"
-
-
-@pytest.mark.parametrize(("rank", "times"), [("0", 1), ("1", 0)])
-def test_of_several_processes_the_main_one_says_that_a_command_needs_no_other(
-    call: Call, rank: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", rank)
-
-    shown = call("demo", "--out", tmp_path / "demo")
-
-    assert shown.code == 2
-    assert shown.err.count("WORLD_SIZE is 2 and rheostat demo runs in one process") == times
-    assert not (tmp_path / "demo").exists()
-
-
-def test_the_demo_removes_nothing_but_its_own_runs(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    shorter = demo.SETTINGS.model_copy(update={"epochs": 1, "image_size": 16})
-    for name, value in {"SETTINGS": shorter, "SHARE": 0.5, "SEEDS": 1}.items():
-        monkeypatch.setattr(demo, name, value)
-    mine = tmp_path / "runs" / "mine"
-    mine.mkdir(parents=True)
-
-    call("demo", "--out", tmp_path, "--jobs", "1")
-
-    assert mine.exists()
-    assert {path.name for path in tmp_path.iterdir()} == {"runs", "record.json", "report.html"}

@@ -173,6 +173,9 @@ class FakeNode:
     def metrics(self) -> bytes:
         return b"# TYPE rheostat_frames_total counter\nrheostat_frames_total 80.0\n"
 
+    def package_folders(self) -> tuple[Path, ...]:
+        return (Path("/srv"),)
+
     def add_app(self, folder: Path) -> str:
         self.asked.append(("add", folder))
         if not folder.name.startswith("package"):

@@ -19,7 +19,13 @@ from rheostat.records import write_bytes
 
 SCHEMA = 1
 COLUMNS: tuple[str, ...] = ("index", "given", "decision", "label", "at", "by", "number", "fingerprint", "examples")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings that a spreadsheet computes, names of files and people or not
 _MARK = "data:"  # keeps a spreadsheet from reading 12e3, a hash, as 12000
+
+
+def as_cell(text: str | None) -> str | None:
+    """A text as a cell of a CSV file: with a `'` before what a spreadsheet would take for a formula, and run."""
+    return f"'{text}" if text is not None and text.startswith(_FORMULA) else text
 
 
 def write_csv(path: Path, data: DataIdentity, decisions: Iterable[Decision]) -> None:
@@ -28,7 +34,9 @@ def write_csv(path: Path, data: DataIdentity, decisions: Iterable[Decision]) -> 
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     rows.writeheader()
     for one in decisions:
-        rows.writerow({**one.as_json(), "fingerprint": _MARK + data.fingerprint, "examples": data.size})
+        rows.writerow(
+            {**one.as_json(), "by": as_cell(one.by), "fingerprint": _MARK + data.fingerprint, "examples": data.size}
+        )
     write_bytes(path, text.getvalue().encode())
 
 
@@ -154,9 +162,14 @@ def _decision(row: Mapping[str, Any], where: str) -> Decision:
         decision,
         label,
         at=_seconds(row.get("at")),
-        by=str(row.get("by") or ""),
+        by=_text_of(str(row.get("by") or "")),
         number=_number(row, "number", where) or 0,
     )
+
+
+def _text_of(cell: str) -> str:
+    """The text of a cell that `as_cell` has made."""
+    return cell[1:] if cell.startswith(tuple(f"'{start}" for start in _FORMULA)) else cell
 
 
 def _number(row: Mapping[str, Any], name: str, where: str) -> int | None:

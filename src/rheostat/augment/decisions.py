@@ -333,6 +333,11 @@ def _opened_for_writing(path: Path, data: DataIdentity) -> Database:
 def _must_be_ours(database: Database) -> None:
     if database.rows("PRAGMA application_id")[0][0] != _MADE_BY:
         raise StateError(f"{database.path} is no store of decisions: give the path of one that a review has written")
+    for kind, name in database.rows("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"):
+        # SQLite would run it; no review makes one
+        raise StateError(
+            f"{database.path} has the {kind} {name[:60]!r}: give the path of a store that a review has written"
+        )
     version_of(database.connection, database.path, _SCRIPTS)
 
 

@@ -1,7 +1,6 @@
 """Comparisons and measurements that write records, and the pages and plots drawn from them."""
 
 from rheostat.bench.compare import Arm, arms_of, compare
-from rheostat.bench.demo import run_demo
 from rheostat.bench.findings import conditions_of, markdown_table, sentences_of, table_of
 from rheostat.bench.overhead import measure_overhead
 from rheostat.bench.plots import plots_of
@@ -15,7 +14,6 @@ __all__ = [
     "markdown_table",
     "measure_overhead",
     "plots_of",
-    "run_demo",
     "sentences_of",
     "table_of",
     "write_report",

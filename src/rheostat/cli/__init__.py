@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rheostat import __version__
-from rheostat.cli import package, plan, reproduce, review, run, train
+from rheostat.cli import demo, package, place, plan, reproduce, review, run, train
 from rheostat.cli.terminal import WRONG_INPUT, err, out, processes, speaks
 from rheostat.errors import DataError, RheostatError, ScoreError, SettingsError
 
@@ -24,12 +24,13 @@ _EXTRA_OF = {
 
 app = typer.Typer(
     help="Settings of deep learning that are usually fixed before a run, moved while it runs.",
+    epilog="Example: rheostat plan examples/six_detectors.json --tree",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for room in (train, review, package, plan, run, reproduce):
+for room in (demo, train, review, package, plan, place, run, reproduce):
     app.add_typer(room.commands)
 
 

@@ -28,8 +28,8 @@ TRAINING = (
 
 
 @commands.command(
-    epilog="Example: rheostat package --data gate.mp4 --name vehicle --out apps/vehicle; then "
-    "rheostat package --inspect apps/vehicle"
+    epilog="Example, with gate.labels.json beside gate.mp4: rheostat package --data gate.mp4 --name vehicle "
+    "--out apps/vehicle; then rheostat package --inspect apps/vehicle --svg vehicle.svg"
 )
 @with_settings(without=tuple(name for name in TrainSettings.model_fields if name not in TRAINING))
 def package(

@@ -36,7 +36,7 @@ BAR = "\u2588"
 SAID = {"any": "any sharing", "head": "all shared up to the head", "max": "all shared", "none": "nothing shared"}
 
 
-@commands.command(epilog="Example: rheostat plan workload.json --budget 50:300:50 --baselines --svg curve.svg")
+@commands.command(epilog="Example: rheostat plan examples/six_detectors.json --budget 10:50:10 --baselines")
 def plan(
     sources: Annotated[
         list[Path],

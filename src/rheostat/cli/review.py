@@ -27,9 +27,7 @@ _DONE = {"keep": "kept", "relabel": "relabelled", "remove": "removed", "skip": "
 Run = Annotated[Path, typer.Argument(help="Folder of a run, finished or interrupted.")]
 
 
-@commands.command(
-    epilog="Example: rheostat suspects runs/mnist-lenet-uniform-s0 --budget 0.05 --export csv,label-studio"
-)
+@commands.command(epilog="Example: rheostat suspects runs/digits --budget 0.05 --export csv,label-studio")
 def suspects(
     run: Run,
     budget: Annotated[float, typer.Option(help="Share of the examples to review, above 0 to 1.")] = 0.05,
@@ -70,14 +68,19 @@ def suspects(
         _print(told, run)
 
 
-@commands.command(epilog="Example: rheostat review runs/mnist-lenet-uniform-s0")
+@commands.command(
+    epilog="Example: rheostat review runs/digits; then rheostat review runs/digits --export decisions.csv"
+)
 def review(
     run: Run,
     host: Annotated[
         str, typer.Option(help="Where to serve the page; beyond this machine it takes a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 = any that is free.")] = 8401,
-    token: Annotated[str | None, typer.Option(help="Guards the page; made up where one is needed.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="RHEOSTAT_TOKEN", help="Guards the page; made up where one is needed.", show_default=False),
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(help="Share of the examples to review, above 0 to 1; that of the list, or 0.05, if left out."),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
-@commands.command(epilog="Example: rheostat run plan.json --source rtsp://camera/stream --console")
+@commands.command(epilog="Example: rheostat run plan.json --source gate.mp4 --sink events.jsonl")
 @with_settings(NodeSettings)
 def run(
     given: dict[str, Any],
@@ -36,7 +36,10 @@ def run(
     console: Annotated[bool, typer.Option("--console", help="Serve the live page, and an API to add apps.")] = False,
     host: Annotated[str, typer.Option(help="Where to serve it; beyond this machine it takes a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 = any that is free.")] = 8400,
-    token: Annotated[str | None, typer.Option(help="Guards the page; made up where one is needed.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="RHEOSTAT_TOKEN", help="Guards the page; made up where one is needed.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run the apps of a plan on a video, a folder of pictures or a camera, and keep the events that they see."""

@@ -1,4 +1,4 @@
-"""The commands that train: train, bench, demo."""
+"""The commands that train: train, bench."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ from rheostat.settings import TrainSettings
 _NAMED = 5  # images that cannot be used, before the rest is only counted
 
 commands = typer.Typer()
-bench = typer.Typer(help="Measure, side by side, and keep a record.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure, side by side, and keep a record.",
+    no_args_is_help=True,
+    epilog="Example: rheostat bench overhead --turns 20",
+)
 commands.add_typer(bench, name="bench")
 
 
 @commands.command(
-    epilog="Example: rheostat train --data ylecun/mnist --model lenet --policy selective-backprop --floor 0.1"
+    epilog="Example: rheostat train --data sklearn-digits --image-size 28 --epochs 8 --floor 0.1 --out runs/digits"
 )
 @with_settings()
 def train(
@@ -63,7 +67,7 @@ def train(
 
 @bench.command(
     "select",
-    epilog="Example: rheostat bench select --data ylecun/mnist --model lenet --epochs 16 --share 0.4 --seeds 5",
+    epilog="Example: rheostat bench select --data sklearn-digits --image-size 28 --epochs 16 --share 0.4 --seeds 2",
 )
 @with_settings(without=("policy", "seed", "track", "max_backwards"))
 def bench_select(
@@ -100,9 +104,7 @@ def bench_select(
     _print_comparison(found, output / "report.html", as_json=as_json)
 
 
-@bench.command(
-    "overhead", epilog="Example: rheostat bench overhead --turns 60 --record benchmarks/results/overhead.json"
-)
+@bench.command("overhead", epilog="Example: rheostat bench overhead --turns 20 --record overhead.json")
 def bench_overhead(
     turns: Annotated[int, typer.Option(min=1, help="Repetitions; medians are reported.")] = 60,
     model: Annotated[str, typer.Option(help="lenet, or resnet18 with rounds of four training batches.")] = "lenet",
@@ -124,20 +126,6 @@ def bench_overhead(
         out.print(
             f"{name}: {ratio['median']:.3f} (half of {turns} turns within {low:.3f} to {high:.3f})", highlight=False
         )
-
-
-@commands.command(epilog="Example: rheostat demo --out rheostat-demo")
-def demo(
-    output: Annotated[Path, typer.Option("--out", help="Folder of the report and the runs.")] = Path("rheostat-demo"),
-    jobs: Jobs = 2,
-    as_json: Json = False,
-) -> None:
-    """Show Selective-Backprop beside plain training and its control on handwritten digits; ends in one HTML report."""
-    from rheostat.bench import run_demo
-
-    with resumable("the same command"), progress_bar(shown=not as_json) as progress:
-        found, report = run_demo(output, jobs=jobs, on_run=_counting(progress))
-    _print_comparison(found, report, as_json=as_json)
 
 
 def _new_folder(settings: TrainSettings) -> Path:

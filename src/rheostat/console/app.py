@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from rheostat.console.guard import Guard
 from rheostat.console.view import Kind, LiveNode
-from rheostat.errors import MissingExtraError, RheostatError
+from rheostat.errors import MissingExtraError, RheostatError, SettingsError
 from rheostat.share.checking import AboveZero, Entry, Name, read_document
 
 try:
@@ -140,7 +140,8 @@ def _change(app: FastAPI, node: LiveNode) -> None:
     @app.post("/api/apps")
     def add(values: dict[str, Any]) -> Response:
         asked = read_document(_NewApp, values, "request", versioned=False)
-        return JSONResponse({"name": node.add_app(Path(asked.folder).expanduser())}, 201)
+        folder = _among(Path(asked.folder).expanduser(), node.package_folders())
+        return JSONResponse({"name": node.add_app(folder)}, 201)
 
     @app.delete("/api/apps/{name:path}")
     def remove(name: str) -> Response:
@@ -152,6 +153,17 @@ def _change(app: FastAPI, node: LiveNode) -> None:
         asked = read_document(_NewBudget, values, "request", versioned=False)
         node.set_budget(asked.budget)
         return JSONResponse({"budget": asked.budget})
+
+
+def _among(folder: Path, places: Sequence[Path]) -> Path:
+    """The folder, if it lies in one of the places, whatever links there are on the way."""
+    found = folder.resolve()
+    if not any(found.is_relative_to(place.resolve()) for place in places):
+        told = ", ".join(map(str, places))
+        raise SettingsError(
+            f"folder {str(folder)[:200]!r} is not where this node takes packages from: put it in {told}"
+        )
+    return found
 
 
 def _answer_errors(app: FastAPI, noun: str) -> None:

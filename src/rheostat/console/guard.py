@@ -5,6 +5,7 @@ A page that somebody else serves must not reach the console through the browser 
 - the Host header names this console, or the request is refused (a foreign name that was made to resolve to it does
   not, which is known as DNS rebinding);
 - what changes something comes from the console's own page, or from no page at all;
+- what is sent is small, and its length is told before: nobody fills the memory of a box with one request;
 - with a token every request carries it, as ``Authorization: Bearer`` or in a cookie that only the console reads.
 """
 
@@ -28,6 +29,7 @@ try:
 except ImportError:
     raise MissingExtraError("starlette is missing: pip install 'rheostat[console]'") from None
 
+_LARGEST_BODY = 64 * 1024  # bytes; requests name a folder, a budget or a decision
 _SHORTEST = 16  # characters of a token
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ASKING = {"GET", "HEAD", "OPTIONS"}
@@ -132,7 +134,7 @@ class Guard:
             return self._enter(request) if method == "GET" else _error(401, _NEEDS_TOKEN, _BEARER)
         if method not in _ASKING and not changes_allowed(request.headers):
             return _error(403, "another site asked for this change: make it on the console's own page")
-        return None
+        return _too_large(request.headers)
 
     def _carries_token(self, headers: Headers, cookie: str | None) -> bool:
         kind, _, value = headers.get("authorization", "").partition(" ")
@@ -152,6 +154,16 @@ class Guard:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), (self._token or "").encode())
+
+
+def _too_large(headers: Headers) -> Response | None:
+    """The answer to a request whose body is too large, or may be; the server holds a request to the length it told."""
+    if "transfer-encoding" in headers:
+        return _error(411, "the request's body has no length: send it as a whole, with Content-Length")
+    length = headers.get("content-length", "0")
+    if not re.fullmatch(r"[0-9]{1,20}", length) or int(length) > _LARGEST_BODY:
+        return _error(413, f"the request's body has {length[:20]} bytes: must be at most {_LARGEST_BODY}")
+    return None
 
 
 def _error(status: int, line: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -63,6 +64,10 @@ class LiveNode(Protocol):
 
     def metrics(self) -> bytes:
         """Give all metrics in Prometheus' text format."""
+        ...
+
+    def package_folders(self) -> Sequence[Path]:
+        """Name the folders in which packages may lie that a request asks to be added."""
         ...
 
     def add_app(self, folder: Path) -> str:

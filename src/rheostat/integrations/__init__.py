@@ -1,7 +1,8 @@
-"""Selection in the trainers of others: one file per framework, the only one that imports it.
+"""Rheostat in the frameworks of others: one file per framework, the only one that imports it.
 
 `rheostat.integrations.lightning` needs `rheostat[lightning]`, `rheostat.integrations.transformers` needs
-`rheostat[transformers]`.
+`rheostat[transformers]`: selection in their trainers. `rheostat.integrations.ray` needs `rheostat[ray]`: packages and
+fleets on a cluster.
 """
 
 __all__: list[str] = []

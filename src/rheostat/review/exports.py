@@ -1,6 +1,7 @@
 """The suspects of a run as files that other tools read.
 
-- ``csv``, ``jsonl``: a row per suspect, see `COLUMNS`; a line of the JSONL has `losses` besides.
+- ``csv``, ``jsonl``: a row per suspect, see `COLUMNS`; a line of the JSONL has `losses` besides. In the CSV a text that
+  begins like a formula has a `'` before it.
 - ``label-studio``: ``tasks.json`` (images within it, the model's prediction as pre-annotation) and the labelling
   configuration that it goes with, ``labelling.xml``.
 - ``fiftyone``: a ``FiftyOneImageClassificationDataset``, with the given labels in ``labels.json`` and those of the
@@ -24,6 +25,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from rheostat.augment.decision import Decision
+from rheostat.augment.decision_files import as_cell
 from rheostat.errors import unknown_name
 from rheostat.records import write_bytes, write_json
 from rheostat.review.listing import FOLDER, Suspect, SuspectList
@@ -51,6 +53,7 @@ COLUMNS = {
 }
 """Columns of the CSV and the JSONL, in order."""
 
+_TEXTS = ("file", "given_name", "predicted_name", "why")  # that may come from whoever made the data
 _SIDE = 512  # pixels of an image within a task; Label Studio takes no file of more than some 200 MB
 _SUFFIX = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif"}
 
@@ -117,11 +120,13 @@ def _rows(run: SeenRun, listed: SuspectList, decided: Decided) -> Iterator[tuple
         yield suspect, row
 
 
-def _csv(run: SeenRun, listed: SuspectList, decided: Decided, _: dict[int, str]) -> Path:
+def _csv(run: SeenRun, listed: SuspectList, decided: Decided, damaged: dict[int, str]) -> Path:
+    del damaged
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, COLUMNS)
     table.writeheader()
-    table.writerows(row for _, row in _rows(run, listed, decided))
+    for _, row in _rows(run, listed, decided):
+        table.writerow(row | {name: as_cell(row[name]) for name in _TEXTS})
     return _written(run, "suspects.csv", text.getvalue())
 
 

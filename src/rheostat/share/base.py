@@ -21,24 +21,26 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 from pydantic import model_validator as checked
 
-from rheostat.errors import StateError
 from rheostat.records import write_json
 from rheostat.share.checking import SCHEMA, AboveZero, CountAboveZero, Entry, Name, Share, read_document, refuse
+from rheostat.share.files import FileName, checked_content, inside
 
 BASE_FILE = "base.json"
+LARGEST_SIDE = 4096  # pixels: beyond it a mistyped or malicious base would fill the memory before its first picture
 Sha256 = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+_Side = Annotated[CountAboveZero, Field(le=LARGEST_SIDE)]
 
 
 class Preprocessing(Entry):
     """From a picture to what the base takes: squeezed to `height` x `width` pixels, then (pixel / 255 - mean) / std.
 
     Attributes:
-        height, width: Of the base's input, in pixels.
+        height, width: Of the base's input, in pixels, at most `LARGEST_SIDE`.
         mean, std: Per channel (red, green, blue), on the scale [0, 1].
     """
 
-    height: CountAboveZero
-    width: CountAboveZero
+    height: _Side
+    width: _Side
     mean: tuple[Share, Share, Share]
     std: tuple[AboveZero, AboveZero, AboveZero]
 
@@ -54,7 +56,7 @@ class Layer(Entry):
     """
 
     name: Name
-    file: Name
+    file: FileName
     sha256: Sha256
     output: tuple[CountAboveZero, ...]
 
@@ -106,7 +108,7 @@ class Base:
             StateError: The file is missing, or is not the one that the base was described with.
         """
         described = self.layers[layer]
-        return checked_content(self.folder / described.file, described.sha256, "export the base anew")
+        return checked_content(self.folder, described.file, described.sha256, "export the base anew")
 
 
 def base_hash(preprocessing: Preprocessing, layers: Sequence[Layer]) -> str:
@@ -125,28 +127,13 @@ def read_base(folder: Path | str) -> Base:
 
     Raises:
         SettingsError: The folder holds no base, or one that is described wrongly.
+        StateError: The description is no plain file of the folder.
     """
     folder = Path(folder)
-    return Base(folder, read_document(BaseDocument, folder / BASE_FILE, "base"))
+    return Base(folder, read_document(BaseDocument, inside(folder, BASE_FILE), "base"))
 
 
 def write_base(folder: Path, document: BaseDocument) -> Base:
     """Write the description of a base whose layers are in `folder` already."""
     write_json(folder / BASE_FILE, document.model_dump(mode="json", by_alias=True))
     return Base(folder, document)
-
-
-def checked_content(path: Path, sha256: str, remedy: str) -> bytes:
-    """The content of a file whose hash is known.
-
-    Raises:
-        StateError: The file is missing, or its content is another.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise StateError(f"{path} is missing: {remedy}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise StateError(f"{path} has the hash {found[:12]} and should have {sha256[:12]}: {remedy}")
-    return content

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from rheostat.errors import SettingsError
 
 SCHEMA = 1
+_LARGEST = 2**53  # of a count: up to here floats are exact, and a count can be computed with
 _TOLD = 5  # problems named in one message; of the others only their number
 _NOTES = {"note", "notes"}  # near to "votes", but what people call a note
 _TAGS = {"<number>", "<table>"}  # the forms that a value may have (see `form`); never shown
@@ -82,8 +83,8 @@ Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), fr
 ShareAboveZero = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1), from_numpy]
 AtLeastZero = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0), from_numpy]
 AboveZero = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0), from_numpy]
-Count = Annotated[int, Field(strict=True, ge=0), whole]
-CountAboveZero = Annotated[int, Field(strict=True, ge=1), whole]
+Count = Annotated[int, Field(strict=True, ge=0, le=_LARGEST), whole]
+CountAboveZero = Annotated[int, Field(strict=True, ge=1, le=_LARGEST), whole]
 Name = Annotated[str, Field(strict=True), AfterValidator(_printable)]
 
 

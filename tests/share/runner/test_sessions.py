@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from rheostat.errors import DataError, SettingsError
 from rheostat.share.base import Base
@@ -44,8 +45,11 @@ def test_a_session_starts_no_threads_and_gives_what_onnxruntime_gives(base: Base
 
 
 def test_what_cannot_be_run_is_refused(base: Base) -> None:
-    with pytest.raises(DataError, match="onnxruntime refuses a network"):
+    with pytest.raises(DataError, match="a network is no ONNX file"):
         open_session(b"no network")
+    unknown = [helper.make_node("Abacus", ["x"], ["y"])]
+    with pytest.raises(DataError, match="onnxruntime refuses a network"):
+        open_session(toys.network(unknown, {}, [3, 8, 8], [3, 8, 8]))
     with pytest.raises(SettingsError, match=r"unknown execution provider.*'Abacus'.*CPUExecutionProvider"):
         open_session(base.content(0), ["Abacus"])
     wrong = np.zeros((1, 7, 8, 8), np.float32)

@@ -36,7 +36,7 @@ class Child:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         handles = (self._memory, writing)
         self._process = subprocess.Popen(  # noqa: S603 - a program of our own
-            [sys.executable, "-P", decoder.__file__, *map(str, handles), json.dumps(asdict(order))],
+            [sys.executable, "-P", decoder.__file__, *map(str, handles)],
             stdin=subprocess.PIPE,
             stdout=self._said,
             stderr=self._said,
@@ -44,6 +44,7 @@ class Child:
             start_new_session=True,  # Ctrl-C is for the node, which then ends this process
         )
         os.close(writing)
+        self._tell(json.dumps(asdict(order)).encode() + b"\n")  # the name of a camera may hold its password
         self._map: mmap.mmap | None = None
         self._cell_bytes = 0
         self._rest = b""
@@ -55,9 +56,13 @@ class Child:
 
     def free(self, cell: int) -> None:
         """Tell the process that a cell may be filled; nothing happens if it is dead."""
+        self._tell(bytes([cell]))
+
+    def _tell(self, content: bytes) -> None:
+        """Write to the process, which reads at once; nothing happens if it is dead."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            os.write(self._process.stdin.fileno(), bytes([cell]))
+            os.write(self._process.stdin.fileno(), content)
 
     def message(self, timeout: float) -> dict[str, Any] | None:
         """Wait for the next message.

@@ -5,7 +5,8 @@ and `python -m` the packages around this file. Only `child.Child` starts it, and
 
 - a file in memory, handed down, is cut into cells of one picture each; with its last handle it is gone, however its
   owners died;
-- standard input carries one byte per cell that is free; its end is the end of this process;
+- standard input carries the order, a line of JSON (arguments of a process are shown to everybody on the machine), then
+  one byte per cell that is free; its end is the end of this process;
 - a pipe carries one JSON object per line: `{"is": "frame", ...}`, `alive`, `memory`, `ended` or `failed`.
 
 No lock is shared, so a kill at any moment leaves none held.
@@ -325,10 +326,11 @@ def _frames(container: Any, stream: Any, outlet: Outlet) -> Iterator[Any]:
 
 
 def main() -> None:
-    """Decode what the argument says."""
+    """Decode what the order says."""
     av.logging.set_level(None)
     memory, pipe = int(sys.argv[1]), int(sys.argv[2])
-    order = Order(**json.loads(sys.argv[3]))
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as told:  # unbuffered: the cells are not for it
+        order = Order(**json.loads(told.readline()))
     outlet = Outlet(memory, pipe, order)
     threading.Thread(target=_listen, args=(outlet,), daemon=True).start()
     try:

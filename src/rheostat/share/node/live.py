@@ -113,6 +113,8 @@ class Node:
         self._analysed = self._skipped = self._plans = self._drops = 0
         self._next_tidy = self._next_folder = self._next_retry = 0.0
         self._source_state = ""
+        places = {package.folder.resolve().parent for package in fleet.packages.values()}
+        self._package_folders = tuple(sorted(places | ({settings.watch.resolve()} if settings.watch else set())))
         self._folder = None if settings.watch is None else WatchedFolder(settings.watch, fleet.packages.values())
         with ExitStack() as opened:
             self.store = opened.enter_context(Store(settings.out / "events.db", clock=wall))
@@ -216,8 +218,10 @@ class Node:
             name = getattr(self.store.event(event), kind)
         except StateError:
             return None
-        path = None if name is None else self._evidence_folder / name
-        return path if path is not None and path.is_file() else None
+        if name is None or Path(name).name != name:  # a store may have been tampered with
+            return None
+        path = self._evidence_folder / name
+        return path if path.is_file() else None
 
     def tree_svg(self) -> str:
         """The plan of the moment as a picture."""
@@ -230,6 +234,10 @@ class Node:
         self._metrics.source(self._source.counts, self._source.state)
         self._metrics.sinks(self.store.outbox.status())
         return self._metrics.exposition()
+
+    def package_folders(self) -> tuple[Path, ...]:
+        """Where packages lie that may be added over the network: beside those of the beginning, or where it watches."""
+        return self._package_folders
 
     def add_app(self, folder: Path | str) -> str:
         """Run another app, or a newer package of one that runs, from the next plan on, and give its name.

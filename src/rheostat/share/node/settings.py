@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -35,6 +36,18 @@ class NodeSettings(Settings):
     post_seconds: float = Field(5.0, ge=0, description="of a clip, after the event")
     keep_days: float = Field(30.0, gt=0, description="snapshots and clips are removed after that")
     keep_megabytes: float = Field(2000.0, gt=0, description="and the oldest of them beyond that")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_secrets(cls, values: Any) -> Any:
+        """Take a single sink for a list of one; what is no text is refused without a word of it: it may be a secret."""
+        if isinstance(values, Mapping) and isinstance(values.get("sink"), str):
+            values = {**values, "sink": (values["sink"],)}
+        if isinstance(values, Mapping) and isinstance(values.get("source"), list | Mapping):
+            raise ValueError("source holds several values: it must be one text")
+        if isinstance(values, Mapping) and not all(isinstance(sink, str) for sink in values.get("sink", ())):
+            raise ValueError('sink must be a list of texts: sink = ["mqtts://user:password@host/prefix"]')
+        return values
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from rheostat.errors import SettingsError
 from rheostat.share.node.decoder import PICTURES
+from rheostat.share.node.redacted import without_secrets
 
 Kind = Literal["file", "folder", "url", "camera"]
 
@@ -24,8 +25,8 @@ class SourceName:
 
     @property
     def shown(self) -> str:
-        """The name without user and password, for pages, logs and records."""
-        return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]+://)[^/]*@", r"\1", self.name)
+        """The name without user, password and what a query says, for pages, logs and records."""
+        return without_secrets(self.name)
 
 
 def parse_source(name: str, *, live: bool | None = None, loop: bool = False) -> SourceName:

@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic import model_validator as checked
 
 from rheostat.errors import StateError
-from rheostat.share.base import Base, Preprocessing, Sha256, checked_content, stem_hash
+from rheostat.share.base import Base, Preprocessing, Sha256, stem_hash
 from rheostat.share.checking import (
     SCHEMA,
     AboveZero,
@@ -32,6 +32,7 @@ from rheostat.share.checking import (
     read_document,
     refuse,
 )
+from rheostat.share.files import FileName, checked_content, inside
 from rheostat.share.package.held_out import HeldOutScores, read_held_out
 from rheostat.share.plan import CorrelationTable
 
@@ -75,7 +76,7 @@ class Variant(Entry):
     """
 
     frozen: Count
-    file: Name
+    file: FileName
     sha256: Sha256
     stem: Sha256
     hit: Share
@@ -167,15 +168,16 @@ class Package:
             StateError: There is none, the file is missing, or is not the one that was described.
         """
         variant = self.variant(frozen)
-        return checked_content(self.folder / variant.file, variant.sha256, "make the package anew")
+        return checked_content(self.folder, variant.file, variant.sha256, "make the package anew")
 
     def held_out(self) -> HeldOutScores:
         """What every variant said of the held-out frames.
 
         Raises:
             SettingsError: The file is missing, or wrong.
+            StateError: It is no plain file of the folder.
         """
-        return read_held_out(self.folder / HELD_OUT_FILE)
+        return read_held_out(inside(self.folder, HELD_OUT_FILE))
 
     def must_fit(self, base: Base) -> None:
         """Refuse a base that the heads were not trained on.
@@ -202,6 +204,7 @@ def read_package(folder: Path | str) -> Package:
 
     Raises:
         SettingsError: The folder holds no package, or one that is described wrongly.
+        StateError: The description is no plain file of the folder.
     """
     folder = Path(folder)
-    return Package(folder, read_document(PackageDocument, folder / PACKAGE_FILE, "package"))
+    return Package(folder, read_document(PackageDocument, inside(folder, PACKAGE_FILE), "package"))

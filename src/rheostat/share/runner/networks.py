@@ -8,7 +8,8 @@ from functools import reduce
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from rheostat.errors import DataError, MissingExtraError
+from rheostat.errors import DataError
+from rheostat.share.runner.plain import onnx_package, read_plain
 
 if TYPE_CHECKING:
     import onnx
@@ -23,13 +24,13 @@ def merged(contents: Sequence[bytes]) -> bytes:
         contents: ONNX files, in the order in which a picture goes through them; at least one.
 
     Raises:
-        DataError: They do not fit together: other inputs or outputs, or other versions of ONNX.
+        DataError: They do not fit together: other inputs or outputs, or other versions of ONNX; or one is not plain.
         MissingExtraError: onnx is not installed.
     """
     if len(contents) == 1:
         return contents[0]
     onnx = _onnx()
-    parts = [onnx.load_model_from_string(content) for content in contents]
+    parts = [read_plain(content) for content in contents]
     for number, part in enumerate(parts):
         _must_be_one_to_one(part, number)
     tidy = [onnx.compose.add_prefix(part, f"{number}/", inplace=True) for number, part in enumerate(parts)]
@@ -46,9 +47,13 @@ def two_classes(content: bytes) -> bytes:
     """The last layer of a base with the first two of its classes: as large as that of an app.
 
     As it is, where its classes do not come from one product with constants.
+
+    Raises:
+        DataError: It is not plain ONNX.
+        MissingExtraError: onnx is not installed.
     """
     onnx = _onnx()
-    model = onnx.load_model_from_string(content)
+    model = read_plain(content)
     weights = {weight.name: weight for weight in model.graph.initializer}
     axes = _class_axes(model.graph, weights)
     for name, axis in axes.items():
@@ -77,12 +82,10 @@ def _class_axes(graph: onnx.GraphProto, weights: Mapping[str, object]) -> dict[s
 
 
 def _onnx() -> ModuleType:
-    try:
-        for part in ("compose", "numpy_helper"):
-            importlib.import_module(f"onnx.{part}")
-        return importlib.import_module("onnx")
-    except ImportError:
-        raise MissingExtraError("onnx is missing: pip install 'rheostat[edge]'") from None
+    onnx = onnx_package()
+    for part in ("compose", "numpy_helper"):
+        importlib.import_module(f"onnx.{part}")
+    return onnx
 
 
 def _must_be_one_to_one(part: onnx.ModelProto, number: int) -> None:

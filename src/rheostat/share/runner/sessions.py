@@ -22,6 +22,7 @@ from rheostat.errors import DataError, MissingExtraError, unknown_name
 from rheostat.share.base import Base
 from rheostat.share.package.document import Package
 from rheostat.share.runner.networks import INPUT, OUTPUT, merged
+from rheostat.share.runner.plain import read_plain
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -40,8 +41,8 @@ def open_session(content: bytes, providers: Sequence[str] = PROVIDERS) -> Infere
 
     Raises:
         SettingsError: A provider is not in this onnxruntime.
-        DataError: It is no network that onnxruntime can run.
-        MissingExtraError: onnxruntime is not installed.
+        DataError: It is not plain ONNX, or no network that onnxruntime can run.
+        MissingExtraError: onnx or onnxruntime is not installed.
     """
     try:
         import onnxruntime
@@ -56,6 +57,7 @@ def open_session(content: bytes, providers: Sequence[str] = PROVIDERS) -> Infere
     options.log_severity_level = _ERRORS_ONLY
     for pool in ("intra_op", "inter_op"):
         options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
+    read_plain(content)
     _share_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from rheostat.errors import MissingExtraError, SettingsError
+from rheostat.share.node.redacted import scheme_and_host
 from rheostat.share.node.sinks.jsonl import JsonlSink
 from rheostat.share.node.sinks.worker import Sink
 
@@ -29,9 +30,9 @@ def open_sink(name: str) -> Sink:
         parts = urlsplit(name)
         port = parts.port
     except ValueError as error:
-        raise SettingsError(f"sink {name!r}: {error}; give {_FORMS}") from None
+        raise SettingsError(f"sink {scheme_and_host(name)!r}: {error}; give {_FORMS}") from None
     if parts.hostname is None or parts.scheme not in ("mqtt", "mqtts", "http", "https"):
-        raise SettingsError(f"sink {name!r} is not known: give {_FORMS}")
+        raise SettingsError(f"sink {scheme_and_host(name)!r} is not known: give {_FORMS}")
     try:
         if parts.scheme in ("http", "https"):
             from rheostat.share.node.sinks.webhook import WebhookSink

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +12,7 @@ from rheostat.share.node.outbox import Message
 from rheostat.share.node.sinks.worker import Later, Refused, Told
 
 TIMEOUT_SECONDS = 10.0
+_HTTPX = logging.getLogger("httpx")
 _AGAIN = (408, 429)  # of the answers that blame the request, those that time heals
 
 
@@ -29,6 +31,8 @@ class WebhookSink:
         self.name = f"webhook:{urlsplit(url).hostname}#{digest}"
         self._url = url
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
+        self._unsaid = _Unsaid(httpx.URL(url))
+        _HTTPX.addFilter(self._unsaid)
 
     def tell(self, message: Message) -> Told | Later | Refused:
         """Post it."""
@@ -45,3 +49,16 @@ class WebhookSink:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+        _HTTPX.removeFilter(self._unsaid)
+
+
+class _Unsaid(logging.Filter):
+    """Drops what httpx logs of requests to one address: it writes the address out."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        super().__init__()
+        self._url = url
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record may be written."""
+        return not isinstance(record.args, tuple) or self._url not in record.args

@@ -1,0 +1,1 @@
+"""What the documentation says of the code itself, and of all records together; `benchmarks/render.py` asks for it."""

@@ -1,0 +1,123 @@
+"""From a fleet document to what is placed: the workload of every camera, and what its plans must say to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rheostat.errors import SettingsError
+from rheostat.share.base import Base, read_base
+from rheostat.share.package.document import Package, read_package
+from rheostat.share.package.workload import find_base, relative, workload_of
+from rheostat.share.placement.document import (
+    PLACEMENT_FILE,
+    FleetCamera,
+    FleetDocument,
+    read_placement,
+    write_placement,
+)
+from rheostat.share.placement.placing import Placed
+from rheostat.share.plan import Deployment, Plan, Workload, read_workload, write
+
+if TYPE_CHECKING:
+    from rheostat.share.runner.profile import Profile
+
+
+@dataclass(frozen=True)
+class CameraApps:
+    """The apps of a camera; the rest is there if they came from packages."""
+
+    workload: Workload
+    packages: tuple[Package, ...] = ()
+    base: Base | None = None
+    picture: tuple[int, int] | None = None
+
+    def deployed(self, plan: Plan, folder: Path) -> Plan:
+        """A plan of them with what a node needs to find, as written into `folder`."""
+        if self.base is None:
+            return plan
+        planned = {app.name for app in plan.apps}
+        found = Deployment(
+            base=relative(self.base.folder, folder),
+            packages={p.name: relative(p.folder, folder) for p in self.packages if p.name in planned},
+            stream_fps=self.workload.stream_fps,
+            fps=self.workload.fps,
+            event_model=self.workload.event_model,
+            picture=self.picture,
+        )
+        return plan.model_copy(update={"deployment": found})
+
+
+def gathered(
+    fleet: FleetDocument, folder: Path, profiled: Callable[[Base], Profile] | None = None
+) -> dict[str, CameraApps]:
+    """Read what every camera of a fleet runs; what several cameras name alike is read once.
+
+    Args:
+        fleet: The cameras.
+        folder: That their paths start from.
+        profiled: What the layers of a base cost on a core of speed 1; None = as was measured and lies in its folder.
+
+    Raises:
+        SettingsError: A file or folder is missing, or wrong.
+        StateError: A package was trained on another base than the one beside it.
+    """
+    known: dict[FleetCamera, CameraApps] = {}
+    found = {}
+    for camera in fleet.cameras:
+        asked = camera.model_copy(update={"name": "-", "source": None})
+        if asked not in known:
+            known[asked] = _read(camera, folder, profiled or _as_measured)
+        found[camera.name] = known[asked]
+    return found
+
+
+def keep(folder: Path, placed: Placed, cameras: Mapping[str, CameraApps]) -> None:
+    """Write the plans of all nodes and then the placement; plans of an earlier placement there that are no more go.
+
+    Args:
+        folder: It holds `placement.json` and `NODE/CAMERA.json` afterwards.
+        placed: What was found.
+        cameras: As gathered.
+    """
+    if (folder / PLACEMENT_FILE).exists():
+        for node in read_placement(folder).nodes:
+            for camera in node.cameras:  # both names are checked to be such of files
+                if f"{node.name}/{camera.camera}.json" not in placed.plans:
+                    (folder / node.name / f"{camera.camera}.json").unlink(missing_ok=True)
+    for node in placed.placement.nodes:
+        for camera in node.cameras:
+            target = folder / camera.plan
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write(target, cameras[camera.camera].deployed(placed.plans[camera.plan], target.parent))
+    write_placement(folder, placed.placement)
+
+
+def _read(camera: FleetCamera, folder: Path, profiled: Callable[[Base], Profile]) -> CameraApps:
+    if camera.workload is not None:
+        return CameraApps(read_workload(folder / camera.workload))
+    packages = tuple(read_package(folder / place) for place in camera.packages)
+    base = read_base(folder / camera.base) if camera.base is not None else find_base(packages)
+    profile = profiled(base)
+    workload = workload_of(
+        packages,
+        base,
+        layer_cost=profile.core_ms,
+        picture_cost=profile.picture_ms(*(camera.picture or ())),
+        stream_fps=camera.stream_fps,
+        event_model=camera.event_model,
+    )
+    return CameraApps(workload, packages, base, camera.picture)
+
+
+def _as_measured(base: Base) -> Profile:
+    from rheostat.share.runner.profile import PROFILE_FILE, read_profile
+
+    if not (base.folder / PROFILE_FILE).exists():
+        raise SettingsError(
+            f"{base.folder} holds no {PROFILE_FILE}, what its layers cost: measure it on a machine of speed 1 with "
+            "`rheostat plan` of its packages"
+        )
+    return read_profile(base)
