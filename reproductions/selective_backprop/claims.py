@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from reproductions.mainstream.tables import markdown
-from reproductions.selective_backprop.published import BARS, CLAIMS
+from reproductions.selective_backprop.published import CLAIMS
 from reproductions.selective_backprop.views import (
     Reached,
     Record,
@@ -14,6 +14,7 @@ from reproductions.selective_backprop.views import (
     bar_of,
     data_of,
     end_of,
+    factors_of,
     lengths_of,
     lower,
     reached,
@@ -92,7 +93,7 @@ def speed_up(record: Record) -> Found | None:
     decayed = []
     for data in data_of(record, THESIS):
         lengths = lengths_of(record, data)
-        for factor in BARS[1:] if lengths.error else ():
+        for factor in factors_of(record, data)[1:] if lengths.error else ():
             bar = bar_of(record, data, factor)
             sign, needed = lengths.needs("seconds", bar)
             plain = reached(runs_of(record, data, PLAIN, THESIS), bar)
@@ -199,7 +200,7 @@ def _speed_ups(record: Record, arm: str) -> dict[tuple[str, float], float]:
     found = {}
     for data in data_of(record, THESIS):
         rows = runs_of(record, data, arm, THESIS)
-        for factor in BARS[1:] if rows else ():
+        for factor in factors_of(record, data)[1:] if rows else ():
             bar = bar_of(record, data, factor)
             plain, ours = reached(runs_of(record, data, PLAIN, THESIS), bar), reached(rows, bar)
             if plain is not None and ours is not None:

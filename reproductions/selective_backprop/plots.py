@@ -17,6 +17,7 @@ from reproductions.selective_backprop.views import (
     curve,
     data_of,
     end_of,
+    factors_of,
     lengths_of,
     measured_ratio,
     reached,
@@ -91,6 +92,8 @@ def speed_up_by_ratio(record: Record) -> Figure:
         for arm in (SELECTIVE, CONTROL, KATH18):
             rows = runs_of(record, name, arm, THESIS)
             for factor, dash in ((1.0, "-"), (1.2, "--")):
+                if factor not in factors_of(record, name):
+                    continue
                 bar = bar_of(record, name, factor)
                 plain, ours = reached(plain_rows, bar), reached(rows, bar) if rows else None
                 if plain is None or ours is None:

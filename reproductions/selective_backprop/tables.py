@@ -8,7 +8,6 @@ import numpy as np
 
 from reproductions.mainstream.tables import markdown
 from reproductions.selective_backprop.claims import claims
-from reproductions.selective_backprop.published import BARS
 from reproductions.selective_backprop.views import (
     Lengths,
     Reached,
@@ -20,6 +19,7 @@ from reproductions.selective_backprop.views import (
     curve,
     data_of,
     end_of,
+    factors_of,
     gain,
     lengths_of,
     lower,
@@ -59,7 +59,7 @@ def table3(record: Record) -> str:
     lines = []
     for data in data_of(record, THESIS):
         lengths = lengths_of(record, data)
-        for factor in BARS:
+        for factor in factors_of(record, data):
             bar = bar_of(record, data, factor)
             plain = reached(runs_of(record, data, PLAIN, THESIS), bar)
             assert plain is not None or factor < 1, "plain gets to its own error"
@@ -119,7 +119,7 @@ def fig9(record: Record) -> str:
         if not rows:
             continue
         ratio = measured_ratio(rows)
-        for factor in (1.0, 1.2):
+        for factor in (one for one in factors_of(record, data) if one in (1.0, 1.2)):
             bar = bar_of(record, data, factor)
             plain, ours = reached(plain_rows, bar), reached(rows, bar)
             line = [f"{_label(data)}: to {factor:g} x plain's error"]

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from reproductions.selective_backprop.published import BARS
 from reproductions.selective_backprop.workloads import DECAYED, PLAIN, THESIS
 from rheostat.bench.compare import Curve, cpu_seconds, curve_of, reaches
 
@@ -166,6 +167,15 @@ def reached(rows: Rows, error: float) -> Reached | None:
 def bar_of(record: Record, data: str, factor: float) -> float:
     """`factor` times the final error of plain training with the thesis's learning rate, mean over the seeds."""
     return factor * end_of(runs_of(record, data, PLAIN, THESIS)).error
+
+
+def factors_of(record: Record, data: str) -> list[float]:
+    """The factors of `BARS` whose error plain training does not have after its first epoch anyway."""
+    rows = runs_of(record, data, PLAIN, THESIS)
+    if not rows:
+        return []
+    first = mean(row["test_error"][0] for row in rows)
+    return [factor for factor in BARS if bar_of(record, data, factor) < first]
 
 
 # ---- cost in forwards

@@ -90,6 +90,13 @@ def test_an_arm_reaches_an_error_where_its_mean_curve_first_is_there(record: dic
     assert views.reached(rows, 0.01) is None
 
 
+def test_an_error_that_plain_training_has_from_the_start_is_none_to_reach() -> None:
+    made = record_of(row(PLAIN, [0.25, 0.2]))  # 1.2 x 0.2 = 0.24 takes longer than an epoch, 1.4 x 0.2 = 0.28 does not
+
+    assert views.factors_of(made, "mnist") == [1.0, 1.1, 1.2]
+    assert views.factors_of(made, "cifar10-part") == []
+
+
 def test_the_mean_is_over_the_seeds() -> None:
     made = record_of(row(PLAIN, [0.3, 0.2]), row(PLAIN, [0.5, 0.4], seed=1))
     rows = views.runs_of(made, "mnist", PLAIN, THESIS)
