@@ -42,6 +42,7 @@ MEASURED_HERE = (
     "edge",
     "event-models",
     "fleet",
+    "from-scratch",
     "frozen",
     "on-gpu",
     "planning",
