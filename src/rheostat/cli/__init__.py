@@ -18,9 +18,12 @@ _EXTRA_OF = {
     **dict.fromkeys(
         ("torch", "jaxtyping", "accelerate", "matplotlib", "jinja2", "timm", "torchvision", "onnxscript"), "train"
     ),
-    **dict.fromkeys(("av", "onnx", "onnxruntime", "PIL", "prometheus_client", "paho", "httpx"), "edge"),
+    **dict.fromkeys(("prometheus_client", "paho", "httpx"), "edge"),
     **dict.fromkeys(("fastapi", "uvicorn"), "console"),
 }
+
+_ON_A_NODE_TOO = ("av", "onnx", "onnxruntime", "PIL")  # come with `edge`, and with `train` for all other commands
+_OF_A_NODE = ("plan", "run")
 
 app = typer.Typer(
     help="Settings of deep learning that are usually fixed before a run, moved while it runs.",
@@ -48,9 +51,12 @@ def main() -> None:
         sys.exit(WRONG_INPUT)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _EXTRA_OF:
+        extra = _EXTRA_OF.get(package)
+        if package in _ON_A_NODE_TOO:
+            extra = "edge" if sys.argv[1] in _OF_A_NODE else "train"
+        if extra is None:
             raise
-        said = f"rheostat: this needs {package}: pip install 'rheostat[{_EXTRA_OF[package]}]'"
+        said = f"rheostat: this needs {package}: pip install 'rheostat[{extra}]'"
         err.print(said, style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     sys.exit(code)
