@@ -29,10 +29,11 @@ def pieces(record: dict[str, Any]) -> dict[str, str]:
             f"{row['install_processor_s']:.0f} s |"
         )
     environment = record["environment"]
+    commits = list(dict.fromkeys(row.get("commit", environment["commit"]) for row in rows.values()))
     conditions = (
         f"Each extra of the wheel ({record['wheel_bytes'] / 1000:,.0f} kB; the sdist has "
         f"{record['sdist_bytes'] / 1000:,.0f} kB) installed into an empty environment with the versions of "
         f"`constraints.txt`, downloads included, and used there, by `scripts/release`; {environment['processor']}, "
-        f"Python {environment['python']}, commit {environment['commit']}."
+        f"Python {environment['python']}, commit {', '.join(commits)}."
     )
     return {"table": "\n".join(lines), "conditions": conditions}

@@ -40,7 +40,9 @@ def main() -> None:
 def core() -> None:
     """Plans, and a one-line remedy from every command that needs more."""
     told = rheostat("plan", CLONE / "examples/six_detectors.json", "--baselines", "--tree").stdout
-    must("Nexus" in told or "no sharing" in told.lower() or "F1" in told, "a plan is told")
+    must("mean F1" in told and "stem of" in told, f"a plan is told, and its tree: {told}")
+    rheostat("place", CLONE / "examples/fleet.json", "--out", "plans")
+    must(Path("plans/placement.json").exists(), "a fleet is placed")
     needs("train", "train", "--data", "sklearn-digits", "--model", "lenet", "--out", "run")
     needs("train", "demo")
     needs("train", "bench", "select", "--data", "sklearn-digits", "--model", "lenet", "--epochs", "1")
@@ -50,7 +52,7 @@ def core() -> None:
     needs("train", "review", "run")
     if KEPT.exists():
         needs("edge", "run", KEPT / "plan.json", "--source", KEPT / "stream")
-    for command in ("train", "demo", "bench", "suspects", "review", "package", "plan", "run", "reproduce"):
+    for command in ("train", "demo", "bench", "suspects", "review", "package", "plan", "place", "run", "reproduce"):
         rheostat(command, "--help")
     types("from rheostat.share.plan import Plan, read_plan\n\nplan: Plan = read_plan('plan.json')\n", wrong="int")
 

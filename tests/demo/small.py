@@ -8,23 +8,24 @@ TRAINING = {
     "data": "sklearn-digits",
     "model": "lenet",
     "image_size": 16,
-    "batch_size": 32,
+    "batch_size": 64,
     "lr": 0.05,
     "device": "cpu",
     "track": "none",
-    "epochs": 2,
+    "epochs": 1,
 }
 SMALL = Scale(
     select=SelectScale(training=TRAINING, share=0.5, seeds=1),
-    augment=AugmentScale(training=TRAINING | {"policy": "uniform"}, seeds=1),
+    augment=AugmentScale(training=TRAINING | {"policy": "uniform"}, budget=0.05, seeds=1),
     share=ShareScale(
         apps=("red car", "truck"),
-        seconds=80.0,
+        seconds=60.0,
+        fps=2.0,
         size=24,
         points=2,
         per_class=8,
-        recipe_epochs=2,
-        budgets=(1.0, 6.0, 60.0),
+        recipe_epochs=1,
+        budgets=(1.0, 6.0),
     ),
 )
 

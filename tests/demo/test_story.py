@@ -5,13 +5,14 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from rheostat.demo import CHAPTERS, augment, film, found_select, lines_of, page, run_demo, share
+from rheostat.demo import CHAPTERS, augment, film, found_augment, found_select, found_share, lines_of, run_demo, share
 from rheostat.demo import story as story_module
 from rheostat.errors import SettingsError
 from tests.demo.small import SMALL, files_of
@@ -22,8 +23,7 @@ Done = tuple[Path, dict[str, Any], list[tuple[float, str]]]
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without figures: they take a second each."""
-    for module in (story_module, page):
-        monkeypatch.setattr(module, "figures_of", lambda record: [])
+    monkeypatch.setattr(story_module, "figures_of", lambda record: [])
 
 
 class Page(HTMLParser):
@@ -146,8 +146,8 @@ def test_an_interrupted_chapter_goes_on_where_it_stopped(
 ) -> None:
     folder = tmp_path / "out"
     shutil.copytree(done[0], folder)
-    for gone in ("apps", "ran"):
-        shutil.rmtree(folder / "share" / gone)
+    shutil.rmtree(folder / "share" / "apps" / "truck")
+    next((folder / "share" / "ran").iterdir()).unlink()
     (folder / "share" / "chapter.json").unlink()
     kept = files_of(folder / "share")
     asked: list[str] = []
@@ -155,16 +155,15 @@ def test_an_interrupted_chapter_goes_on_where_it_stopped(
 
     def interrupted(*given: Any, **named: Any) -> Any:
         asked.append(named["name"])
-        if len(asked) == 2:
+        if len(asked) == 1:
             raise KeyboardInterrupt
         return package(*given, **named)
 
     monkeypatch.setattr(share, "make_package", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_demo(folder, only=["share"], jobs=1, scale=SMALL)
-    assert (folder / "share/apps/red-car/package.json").exists()
     record = run_demo(folder, only=["share"], jobs=1, scale=SMALL)["chapters"]["share"]
-    assert asked == ["red car", "truck", "truck"]  # the recipes are tried already, and the first app is there
+    assert asked == ["truck", "truck"]  # the recipes are tried already, and the first app is there
     before = done[1]["chapters"]["share"]
     assert [row["predicted"]["apps"] for row in record["rows"]] == [row["predicted"]["apps"] for row in before["rows"]]
     assert record["cpu_seconds"] > before["cpu_seconds"]
@@ -267,13 +266,125 @@ def test_plans_are_run_on_time_that_no_head_has_learnt(done: Done) -> None:
         ][1:]
 
 
+def of_three_seeds(**arms: tuple[list[float], list[float]]) -> dict[str, Any]:
+    """A comparison: of each arm (underscores for hyphens) the errors after 100 and 200 backwards, alike in all seeds
+    but for the last one of each, which is given by seed."""
+
+    def run(seed: int, first: float, last: float, name: str) -> dict[str, Any]:
+        step = 200 if name == "plain" else 100
+        seconds = {f"{kind}_cpu_seconds": [0.0, 0.0] for kind in ("data", "scoring")}
+        return {
+            "seed": seed, "candidates": [200, 400], "backwards": [step, 2 * step], "test_error": [first, last],
+            "training_cpu_seconds": [step / 100, 2 * step / 100], **seconds,
+        }  # fmt: skip
+
+    told = {}
+    for name, (first, last) in arms.items():
+        arm = name.replace("_", "-")
+        told[arm] = {"runs": [run(seed, first[0], end, arm) for seed, end in enumerate(last)]}
+    return {"arms": told, "seeds": [0, 1, 2], "data": {"train": 200}}
+
+
+def select_record(chosen: list[float], control: list[float], **modes: float) -> dict[str, Any]:
+    comparison = of_three_seeds(
+        plain=([0.5], [0.1, 0.1, 0.1]),
+        selective_backprop=([0.6], chosen),
+        governed=([0.6], chosen),
+        matched_random=([0.6], control),
+        plain_decayed=([0.6], [0.3, 0.3, 0.3]),
+    )
+    return {"comparison": comparison, "modes": modes or {"off": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "control", "said"),
+    [
+        ([0.2, 0.2, 0.2], [0.3, 0.3, 0.3], "lower in 3 of 3 seeds: choosing by loss is what helps"),
+        ([0.3, 0.3, 0.3], [0.2, 0.2, 0.2], "lower in 0 of 3 seeds: choosing by loss does not help here"),
+        ([0.2, 0.3, 0.3], [0.4, 0.3, 0.3], "lower in 1 of 3 seeds: too close to tell"),
+        ([0.1, 0.4, 0.4], [0.2, 0.2, 0.3], "lower in 1 of 3 seeds: choosing by loss does not help here"),
+        ([0.2, 0.2, 0.2], [0.2, 0.2, 0.2], "lower in 0 of 3 seeds: too close to tell"),
+    ],
+)
+def test_selection_is_held_against_as_many_backwards_by_seeds(
+    chosen: list[float], control: list[float], said: str
+) -> None:
+    told = found_select.sentences(select_record(chosen, control))[1]
+    assert said in told
+    assert "plain stands at 50.00%" in told  # after 200 of its 400
+    assert "it ends at 30.00%" in told
+
+
+def test_the_end_is_told_as_it_is() -> None:
+    never = found_select.sentences(select_record([0.2, 0.2, 0.0], [0.3] * 3))
+    assert "does not get there. It is lower than plain in 1 of 3 seeds." in never[0]
+    assert never[2] == "For 0.50 of the backward passes it took 0.50 of plain's processor time."
+    there = found_select.sentences(select_record([0.05, 0.1, 0.0], [0.3] * 3))
+    assert "needs 0.50 of the backward passes" in there[0]
+    assert "lower than plain in 2 of 3 seeds" in there[0]
+    assert there[2].endswith("0.50 of plain's processor time: it saves time too.")
+
+
 def test_the_governor_is_told_of_honestly() -> None:
-    row = found_select.Row("x", 1.0, 100.0, (0.1, 0.1, 0.1), 0, None, None, 2.0, None)
-    off = found_select._of_governor(row, row, row, {"speedup": 1.0, "modes": {"off": 1.0}})
-    assert "left selection off" in off
-    on = found_select._of_governor(row, row, row, {"speedup": 2.0, "modes": {"off": 0.25, "training": 0.75}})
+    assert "left selection off throughout" in found_select.sentences(select_record([0.2] * 3, [0.3] * 3))[3]
+    on = found_select.sentences(select_record([0.2] * 3, [0.3] * 3, off=0.25, training=0.75))[3]
     assert "75% of the candidates" in on
-    assert "does not reach plain's error" in on
+    assert "left selection off for 25%" in on
+    assert "does not reach plain's error; after as much time plain stands at 50.00%" in on
+    there = found_select.sentences(select_record([0.1] * 3, [0.3] * 3, training=1.0))[3]
+    assert "reaches plain's error after 2.0 s, 0.50 of plain's time" in there
+    assert "off" not in there.partition(". It ends")[0]
+
+
+def test_what_wrong_labels_cost_is_told_as_it_is(done: Done) -> None:
+    record = done[1]["chapters"]["augment"]
+
+    def said(**errors: float) -> str:
+        arms = record["arms"] | {name: {"error": [error]} for name, error in errors.items()}
+        return found_augment.sentences(record | {"arms": arms})[-3]
+
+    won = said(right=0.1, wrong=0.2, reviewed=0.15)
+    assert (
+        won == "Wrong labels cost 10.0 points of error; the review won 5.0 points, with a lower error in 1 of 1 seeds."
+    )
+    assert said(right=0.2, wrong=0.1, reviewed=0.15) == (
+        "Wrong labels cost nothing here; the review won nothing back (15.00%)."
+    )
+
+
+def test_a_baseline_that_does_not_fit_is_no_win(done: Done) -> None:
+    record = done[1]["chapters"]["share"]
+    app = {"mean_f1": 0.5, "cost": 2.0}
+    rows = [{"budget": 1.0, "sharing": name, "measured": app, "predicted": app} for name in ("any", "head", "max")]
+    rows.append({"budget": 1.0, "sharing": "none", "least": 4.0})
+    told = found_share.sentences(record | {"rows": rows})[0]
+    assert "in 2 of 2 comparisons" in told
+    assert told.endswith("these do not fit the budget: none at 1.")
+    assert "on a budget of 1 core-ms per second (they used 2.0)" in found_share.headline(record | {"rows": rows})
+
+
+def test_a_recipe_takes_what_its_epochs_take_and_nothing_else(
+    toy_base: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process does but once, as loading what exports networks, is no matter of the recipe that comes first."""
+    epoch = {"cpu_seconds": {"data": 1.0, "scoring": 2.0, "training": 4.0, "evaluation": 8.0}}
+
+    def train(job: Any) -> None:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "summary.json").write_text(json.dumps({"epochs": [epoch, epoch]}))
+
+    def make(network: Any, base: Any, data: Any, out: Path, **asked: Any) -> None:
+        out.mkdir()
+        (out / share.PACKAGE_FILE).touch()
+
+    job = SimpleNamespace(network=SimpleNamespace(head_start=3), run_folder=lambda frozen: tmp_path / "run")
+    monkeypatch.setattr(share, "read_base", lambda folder: None)
+    monkeypatch.setattr(share, "prepare_package", lambda *_, **asked: job)
+    monkeypatch.setattr(share, "train_heads", train)
+    monkeypatch.setattr(share, "make_package", make)
+    for _ in range(2):  # the second time it is there
+        found = share._package(tmp_path, SMALL.share, "selection", {}, [], tmp_path / "selection", None, 1)
+        assert found == {"folder": str(tmp_path / "selection"), "cpu_seconds": 14.0}
 
 
 def _must_not_run(chapter: Any, progress: Any) -> dict[str, Any]:

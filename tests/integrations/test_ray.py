@@ -99,10 +99,11 @@ def test_packages_are_those_of_one_process_bit_for_bit_though_a_worker_is_killed
 
 
 def test_a_second_call_goes_on_where_the_first_one_stopped(
-    cluster: None, base: tuple[Network, Base], clips: tuple[Path, ...], tmp_path: Path
+    cluster: None, base: tuple[Network, Base], clips: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "marks").mkdir()
-    done, begun = (PackageOrder(name, LABEL, clips, tmp_path / name, **SHORT) for name in ("done", "begun"))
+    monkeypatch.chdir(tmp_path)  # the workers are somewhere else
+    done, begun = (PackageOrder(name, LABEL, clips, Path(name), **SHORT) for name in ("done", "begun"))
     make_package(*base, **done.arguments())
     before = {path: path.stat().st_mtime_ns for path in done.out.iterdir()}
 
@@ -117,6 +118,25 @@ def test_a_second_call_goes_on_where_the_first_one_stopped(
     build_packages(partial(load_and_be_killed, tmp_path / "marks", os.getpid(), 0), base[1].folder, [done, begun])
     assert {path: path.stat().st_mtime_ns for path in done.out.iterdir()} == before
     assert read_package(begun.out).document.model_copy(update={"name": "done"}) == read_package(done.out).document
+
+
+def test_when_it_is_interrupted_nobody_works_on(
+    cluster: None, base: tuple[Network, Base], clips: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, left = PackageOrder("one", LABEL, clips, tmp_path / "one", **SHORT), []
+    cancel = ray.cancel
+    monkeypatch.setattr(ray, "cancel", lambda task: (left.append(task), cancel(task)))
+
+    def press(share: float, line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_packages(network, base[1].folder, [order], progress=press)
+    assert len(left) == 1
+    assert ray.wait(left, timeout=0)[0] == left, "it is over"
+    assert not (tmp_path / "one" / "package.json").exists()
+    assert (tmp_path / "one" / ".work" / "head-04.json").exists()
+    assert build_packages(network, base[1].folder, [order])[0].name == "one"
 
 
 def test_what_is_wrong_with_an_order_is_told_before_any_task(

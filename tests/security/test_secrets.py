@@ -31,6 +31,8 @@ HOOK = f"http://user:{SECRET}@127.0.0.1:9/{SECRET}?token={SECRET}"
         ("rtsp://host:554/a@b", "rtsp://host:554/a@b"),
         (f"rtsp://u:{SECRET}@host/a", "rtsp://host/a"),
         (f"rtsp://u:p@{SECRET}@host/a", "rtsp://host/a"),
+        (f"rtsp://u:a/{SECRET}@host/a", "rtsp://host/a"),
+        (f"rtsp://u:a/?{SECRET}@host/a?b={SECRET}", "rtsp://host/a?b=***"),
         (f"http://host/a?user=x&pwd={SECRET}&", "http://host/a?user=***&pwd=***&***"),
         (f"http://host/a?{SECRET}", "http://host/a?***"),
         ("gate.mp4", "gate.mp4"),

@@ -8,11 +8,7 @@ Arms of a comparison:
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rheostat.bench.workers import workers
 from rheostat.errors import SettingsError, StateError
 from rheostat.records import environment, read_json
 from rheostat.select import Policy, build_policy, option_names
@@ -155,9 +152,8 @@ def compare(
     here = environment()
     for _, _, path in tasks:
         _check_made_here(path, here)
-    for finished, name in enumerate(_all_done(tasks, jobs), 1):
-        if on_run is not None:
-            on_run(finished, len(tasks), name)
+    with workers(jobs) as team:
+        team.all(_run, tasks, on_run and (lambda done, name: on_run(done, len(tasks), name)))
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "bench": "select",
@@ -187,41 +183,6 @@ def _check_made_here(path: Path, here: dict[str, Any]) -> None:
                 f"{path} was run with {what} {there[what]} and not {here[what]}: "
                 "name another folder, or remove this one"
             )
-
-
-def _all_done(tasks: list[tuple[Arm, int, Path]], jobs: int) -> Iterator[str]:
-    """Run all tasks, yielding the name of each as it is done; when one fails or on Ctrl-C, the others end too."""
-    if jobs == 1:
-        for task in tasks:
-            yield _run(*task)
-        return
-    # spawned, because a forked process must not use the threads of torch; one thread each, or they fight for the cores
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_be_a_worker) as pool:
-        futures: list[Future[str]] = [pool.submit(_run, *task) for task in tasks]
-        with _cancelled_on_error(futures):
-            for future in as_completed(futures):
-                yield future.result()
-
-
-@contextlib.contextmanager
-def _cancelled_on_error(futures: list[Future[str]]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        for process in multiprocessing.active_children():  # a run that is killed can be gone on with
-            process.terminate()
-        raise
-
-
-def _be_a_worker() -> None:
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
-
-    torch.set_num_threads(1)
 
 
 _loaded: dict[tuple[Any, ...], Any] = {}  # the data of this process, decoded once for all its runs

@@ -118,7 +118,9 @@ def _of_share(record: dict[str, Any]) -> list[Figure]:
             "Mean event F1 of every plan as measured by running it, and as predicted (hollow), against the budget.",
         ),
         Figure(
-            "tree", record["tree"]["svg"], f"The plan of the middle budget: who leaves the shared stem where. {apps}."
+            "tree",
+            record["tree"]["svg"],
+            f"The plan for {record['plan']['budget']:g} core-ms per second: who leaves the shared stem where. {apps}.",
         ),
         Figure(
             "timeline",

@@ -39,13 +39,12 @@ def sentences(record: dict[str, Any]) -> list[str]:
     right = (
         f"Of {found['ranked']} suspects by rank {found['ranked_wrong']} have a wrong label: precision "
         f"{found['ranked_wrong'] / found['ranked']:.2f}, where examples at random have {noise:.2f}. The log of the "
-        "training run told; no model was run for it."
+        "training run is all it takes; no model was run for it."
     )
-    cost = f"Wrong labels cost {_points(errors[WRONG] - errors[RIGHT])} of error; {_won_back(errors)}."
     return [
         right,
         *_of_estimates(found, noise),
-        cost,
+        _of_review(record, errors),
         _of_quarantine(errors),
         _of_rates(errors),
     ]
@@ -64,15 +63,21 @@ def _of_estimates(found: dict[str, Any], noise: float) -> list[str]:
     if end["noise"] is not None:
         low, high = end["noise_interval"]
         said.append(
-            f"Its {found['audits']} random audits estimated that {end['noise']:.0%} of all labels are wrong "
-            f"({low:.0%} to {high:.0%}); {noise:.0%} are."
+            f"From the {found['audits']} audits, examples drawn at random, the share of wrong labels among all was "
+            f"estimated at {end['noise']:.0%} ({low:.0%} to {high:.0%}); it is {noise:.0%}."
         )
     return said
 
 
-def _won_back(errors: dict[str, float]) -> str:
-    won = errors[WRONG] - errors[REVIEWED]
-    return f"the review won back {_points(won)}" if won > 0 else f"the review won nothing back ({errors[REVIEWED]:.2%})"
+def _of_review(record: dict[str, Any], errors: dict[str, float]) -> str:
+    """What wrong labels cost, and what the review won back."""
+    lost, won = errors[WRONG] - errors[RIGHT], errors[WRONG] - errors[REVIEWED]
+    cost = f"Wrong labels cost {_points(lost)} of error" if lost > 0 else "Wrong labels cost nothing here"
+    if won <= 0:
+        return f"{cost}; the review won nothing back ({errors[REVIEWED]:.2%})."
+    pairs = list(zip(*(record["arms"][arm]["error"] for arm in (REVIEWED, WRONG)), strict=True))
+    lower = sum(after < before for after, before in pairs)
+    return f"{cost}; the review won {_points(won)}, with a lower error in {lower} of {len(pairs)} seeds."
 
 
 def _of_quarantine(errors: dict[str, float]) -> str:
@@ -87,11 +92,11 @@ def _of_rates(errors: dict[str, float]) -> str:
     told = f"Varying half of the views of the reviewed examples gives {errors[VARIED]:.2%}"
     if min(errors[VARIED], errors[HARDER]) >= errors[REVIEWED]:
         return (
-            f"{told}, hard ones more often {errors[HARDER]:.2%}, neither {errors[REVIEWED]:.2%}: augmentation does not "
-            "pay on so small a task."
+            f"{told}, hard ones more often {errors[HARDER]:.2%}, none {errors[REVIEWED]:.2%}: augmentation does not "
+            "pay here."
         )
     verdict = "moving it to the hard ones pays" if errors[HARDER] < errors[VARIED] else "moving it does not pay here"
-    return f"{told}; as many, but hard ones more often, {errors[HARDER]:.2%}: {verdict}."
+    return f"{told}, none {errors[REVIEWED]:.2%}; as many, but hard ones more often, {errors[HARDER]:.2%}: {verdict}."
 
 
 def _points(difference: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import jinja2
 
 from rheostat.demo import found_share
-from rheostat.demo.figures import figures_of
+from rheostat.demo.figures import Figure
 from rheostat.demo.told import IDEA, told
 from rheostat.records import write_bytes
 
 
-def write_page(record: dict[str, Any], path: Path) -> None:
-    """Write the page of a record: a tile per chapter, then the chapters."""
+def write_page(record: dict[str, Any], figures: Mapping[str, Sequence[Figure]], path: Path) -> None:
+    """Write the page of a record, with the figures of each of its chapters: a tile per chapter, then the chapters."""
     template = jinja2.Template(
         files("rheostat.demo").joinpath("report.html.j2").read_text(encoding="utf-8"),
         autoescape=True,
@@ -24,7 +25,7 @@ def write_page(record: dict[str, Any], path: Path) -> None:
     )
     page = template.render(
         idea=IDEA,
-        chapters=[_chapter(one) for one in record["chapters"].values()],
+        chapters=[_chapter(one, figures[name]) for name, one in record["chapters"].items()],
         conditions=conditions(record),
     )
     write_bytes(path, page.encode())
@@ -39,11 +40,11 @@ def conditions(record: dict[str, Any]) -> str:
     )
 
 
-def _chapter(record: dict[str, Any]) -> dict[str, Any]:
+def _chapter(record: dict[str, Any], figures: Sequence[Figure]) -> dict[str, Any]:
     shared = record["chapter"] == "share"
     return {
         "told": told(record),
-        "figures": [(one.name, one.svg[one.svg.index("<svg") :], one.caption) for one in figures_of(record)],
+        "figures": [(one.name, one.svg[one.svg.index("<svg") :], one.caption) for one in figures],
         "apps": found_share.apps_table(record) if shared else None,
         "frame": record["frame"] if shared else None,
         "shown": record["suspects"]["shown"] if record["chapter"] == "augment" else [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,10 @@ def run(chapter: Chapter, progress: Progress) -> dict[str, Any]:
     )
     finals = [read_json(runs / f"{GOVERNED}-s{seed}" / "summary.json")["final"] for seed in range(scale.seeds)]
     shutil.rmtree(runs)
-    return {"comparison": found, "governor": _clock(finals)}
+    return {"comparison": found, "modes": _modes([final["modes"] for final in finals])}
 
 
-def _clock(finals: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the governed runs say of themselves: means over the seeds."""
-    speeds = [final["selection"]["actual_speedup"] for final in finals]
-    modes: dict[str, float] = {}
-    for final in finals:
-        for name, number in final["modes"].items():
-            modes[name] = modes.get(name, 0.0) + number / sum(final["modes"].values()) / len(finals)
-    known = [speed for speed in speeds if speed is not None]
-    return {"speedup": float(np.mean(known)) if known else None, "modes": modes}
+def _modes(of_seeds: Sequence[dict[str, int]]) -> dict[str, float]:
+    """Share of the candidates by where their scores came from, mean over the seeds."""
+    names = sorted({name for modes in of_seeds for name in modes})
+    return {name: float(np.mean([modes.get(name, 0) / sum(modes.values()) for modes in of_seeds])) for name in names}

@@ -73,10 +73,11 @@ def run_demo(
         },
     }
     write_json(folder / "record.json", record)
-    for one in found.values():
-        for figure in figures_of(one):
-            write_bytes(folder / "figures" / f"{one['chapter']}-{figure.name}.svg", figure.svg.encode())
-    write_page(record, folder / "report.html")
+    figures = {name: figures_of(one) for name, one in found.items()}
+    for name, drawn in figures.items():
+        for figure in drawn:
+            write_bytes(folder / "figures" / f"{name}-{figure.name}.svg", figure.svg.encode())
+    write_page(record, figures, folder / "report.html")
     progress(1.0, "done")
     return record
 

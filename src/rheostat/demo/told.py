@@ -43,8 +43,8 @@ WORDS = {
         "Which labels are wrong",
         "every label is believed, and every example is varied as often as any other.",
         "the losses that the run has seen of each example.",
-        "The same digits and network. A label of {noise:.0%} of the training examples is replaced by a wrong one; the "
-        "truth, which is known, plays the reviewer and looks at {budget:.0%} of them.",
+        "The same digits and network. The labels of {noise:.0%} of the training examples are replaced by wrong "
+        "ones; the truth, which is known, plays the reviewer and looks at {budget:.0%} of the examples.",
         "rheostat train --data FOLDER --model resnet18 --policy uniform \\\n    --out runs/first\n"
         "rheostat suspects runs/first --budget 0.05\n"
         "rheostat review runs/first\n"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +21,7 @@ from rheostat.share.placement import FleetDocument, Frontiers, Placement, place
 from rheostat.share.placement.carrying import Carrier, Order
 from rheostat.share.placement.gathering import gathered, keep
 from rheostat.share.stem import Network
-from rheostat.share.trainer import PackageSettings, Progress, make_package, prepare_package
+from rheostat.share.trainer import PackageSettings, Progress, make_package, prepare_package, train_heads
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -37,6 +36,7 @@ __all__ = ["PackageOrder", "RayFleet", "build_packages"]
 
 RETRIES = 3  # of a task whose worker was killed
 ANSWER_SECONDS = 30.0  # after which a node that says nothing is taken for lost
+BEGIN_SECONDS = 10.0  # more for each camera that a node is told to carry: its networks are opened before it answers
 PLACING_SECONDS = 20.0  # that cameras of a lost node wait for a better placement
 
 
@@ -50,6 +50,10 @@ class PackageOrder:
     out: Path
     branch_points: tuple[int, ...] | None = None
     settings: PackageSettings = field(default_factory=PackageSettings)
+
+    def absolute(self) -> PackageOrder:
+        """The same order where another folder is the current one."""
+        return replace(self, data=tuple(Path(path).resolve() for path in self.data), out=Path(self.out).resolve())
 
     def arguments(self) -> dict[str, Any]:
         """As `make_package` takes them, behind network and base."""
@@ -84,9 +88,10 @@ def build_packages(
             started. What fails later is raised once all other packages are made.
     """
     _must_run()
-    if len({Path(order.out).resolve() for order in orders}) < len(orders):
+    orders = [order.absolute() for order in orders]
+    if len({order.out for order in orders}) < len(orders):
         raise SettingsError("two orders have the same out: give each package a folder of its own")
-    network, exported = load(), read_base(base)
+    network, exported = load(), read_base(Path(base).resolve())
     last: list[ObjectRef[None]] = []
     waiting: list[ObjectRef[None]] = []
     work = ray.remote(_train_on).options(num_cpus=threads, max_retries=RETRIES)
@@ -94,30 +99,30 @@ def build_packages(
         if _made(order):
             read_package(order.out).must_fit(exported)
             continue
-        points = {*prepare_package(network, exported, **order.arguments()).points, network.head_start}
-        deepest_first = sorted(points, reverse=True)
         done = None
-        for following in (*deepest_first[1:], None):
+        for following in (*prepare_package(network, exported, **order.arguments()).order[1:], None):
             done = work.remote(load, exported.folder, order, following, threads, done)
             waiting.append(done)
         assert done is not None
         last.append(done)
     total = len(waiting)
-    while waiting:
-        finished, waiting = ray.wait(waiting)
-        del finished
-        if progress is not None:
-            progress(1 - len(waiting) / total, f"{total - len(waiting)} of {total} heads")
+    try:
+        while waiting:
+            _, waiting = ray.wait(waiting)
+            if progress is not None:
+                progress(1 - len(waiting) / total, f"{total - len(waiting)} of {total} heads")
+    except BaseException:  # Ctrl-C: a second call must find nobody at work in the folders
+        for task in waiting:
+            ray.cancel(task)
+        if waiting:
+            ray.wait(waiting, num_returns=len(waiting), timeout=ANSWER_SECONDS)
+        raise
     for done in last:
         try:
             ray.get(done)
         except RayTaskError as error:
             raise _cause(error) from None
     return [read_package(order.out) for order in orders]
-
-
-class _Reached(Exception):  # noqa: N818 - no error: the task is over
-    """The next branch point has begun."""
 
 
 def _train_on(
@@ -128,18 +133,15 @@ def _train_on(
     if _made(order):  # by this very task, which was killed as it ended
         return
     torch.set_num_threads(threads)
-
-    def watch(share: float, line: str) -> None:
-        del share
-        if following is not None and line.partition(":")[0] == f"branch point {following}":
-            raise _Reached
-
-    with suppress(_Reached):
-        make_package(load(), read_base(base), **order.arguments(), progress=watch)
+    network, exported = load(), read_base(base)
+    if following is None:
+        make_package(network, exported, **order.arguments())
+    else:
+        train_heads(prepare_package(network, exported, **order.arguments()), before=following)
 
 
 def _made(order: PackageOrder) -> bool:
-    return (Path(order.out) / PACKAGE_FILE).exists()
+    return (order.out / PACKAGE_FILE).exists()
 
 
 class RayFleet:
@@ -215,10 +217,12 @@ class RayFleet:
 
     def close(self) -> None:
         """End all cameras, and the actors."""
-        self._ask(lambda actor, _: actor.close.remote())
-        for actor in self._actors.values():
-            ray.kill(actor)
-        self._actors.clear()
+        try:
+            self._ask(lambda actor, _: actor.close.remote())
+        finally:
+            for actor in self._actors.values():
+                ray.kill(actor)
+            self._actors.clear()
 
     def _placed(self, previous: Placement | None) -> Placement:
         workloads = {name: apps.workload for name, apps in self._apps.items()}
@@ -249,13 +253,16 @@ class RayFleet:
             ]
             for node in self.placement.nodes
         }
-        return self._ask(lambda actor, name: actor.carry.remote(orders[name]))[1]
+        most = max(map(len, orders.values()))
+        return self._ask(lambda actor, name: actor.carry.remote(orders[name]), ANSWER_SECONDS + most * BEGIN_SECONDS)[1]
 
-    def _ask(self, question: Callable[[Any, str], ObjectRef[Any]]) -> tuple[dict[str, Any], list[str]]:
-        """The answers of the nodes, and who gave none."""
+    def _ask(
+        self, question: Callable[[Any, str], ObjectRef[Any]], seconds: float = ANSWER_SECONDS
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The answers of the nodes, and who gave none within so many seconds."""
         asked = {name: question(actor, name) for name, actor in self._actors.items()}
         if asked:
-            ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_SECONDS)
+            ray.wait(list(asked.values()), num_returns=len(asked), timeout=seconds)
         told, gone = {}, []
         for name, reference in asked.items():
             try:

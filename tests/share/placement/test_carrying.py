@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rheostat.share.node import StoreReader
+from rheostat.share.node import Node, StoreReader
 from rheostat.share.placement import place, read_fleet
 from rheostat.share.placement.carrying import Carrier, Order
 from rheostat.share.placement.gathering import gathered
@@ -66,6 +67,24 @@ def test_another_budget_reaches_a_camera_while_it_runs_and_what_is_not_wanted_en
     assert carrier.status() == {}
 
 
+def test_other_apps_and_what_has_ended_are_begun_anew(orders: dict[str, Order], tmp_path: Path) -> None:
+    order, plan = orders["north"], orders["north"].plan
+    assert plan.deployment is not None
+    fewer = plan.deployment.model_copy(update={"packages": {"red": plan.deployment.packages["red"]}})
+    one = tuple(app for app in plan.apps if app.name == "red")
+    changed = replace(order, plan=plan.model_copy(update={"apps": one, "deployment": fewer}))
+    with Carrier(tmp_path / "events", settings={"clips": False}) as carrier:
+        carrier.carry([order])
+        before = carrier._running["north"].node
+        carrier.carry([changed])
+        after = carrier._running["north"].node
+        assert [app["name"] for app in carrier.status()["north"]["status"]["apps"]] == ["red"]
+        assert after is not before
+        until(lambda: carrier.status()["north"]["state"] == "ended")
+        carrier.carry([changed])
+        assert carrier._running["north"].node is not after
+
+
 def test_a_camera_that_cannot_run_does_not_keep_the_others_from_it(orders: dict[str, Order], tmp_path: Path) -> None:
     lost = Order("east", "nowhere.mp4", orders["east"].plan, tmp_path)
     with Carrier(tmp_path / "events", settings={"clips": False}) as carrier:
@@ -73,6 +92,25 @@ def test_a_camera_that_cannot_run_does_not_keep_the_others_from_it(orders: dict[
         told = carrier.status()
         assert (told["east"]["state"], "does not exist" in told["east"]["error"]) == ("failed", True)
         assert told["north"]["state"] in ("running", "ended")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(OSError("the disk is full"), "the disk is full"), (ZeroDivisionError(), "fault of the program")],
+)
+def test_a_camera_that_dies_is_not_said_to_have_ended(
+    orders: dict[str, Order], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, said: str
+) -> None:
+    def broken(node: Node, stop: object = None) -> None:
+        raise fault
+
+    monkeypatch.setattr(Node, "run", broken)
+    with Carrier(tmp_path / "events", settings={"clips": False}) as carrier:
+        carrier.carry([orders["north"]])
+        until(lambda: carrier.status()["north"]["state"] != "running")
+        told = carrier.status()["north"]
+        assert (told["state"], said in told["error"]) == ("failed", True)
 
 
 def test_a_slow_node_knows_that_its_layers_cost_more(orders: dict[str, Order], tmp_path: Path) -> None:

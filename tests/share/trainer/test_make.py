@@ -19,6 +19,7 @@ from rheostat.share.package.held_out import detection_at
 from rheostat.share.package.statistics import judge, miss_correlation
 from rheostat.share.stem import Network, write_base
 from rheostat.share.trainer import Progress, heads, make_package, prepare_package
+from rheostat.share.trainer.make import train_heads
 from rheostat.training import prepare
 from tests.share.trainer.toys import EVENTS, FPS, FRAMES, LABEL, clip, left_behind, make, network, settings
 
@@ -147,6 +148,23 @@ def test_work_that_is_interrupted_again_and_again_ends_in_the_same_package(
             moments.append(told[-1].partition(":")[0])
     assert {"branch point 4", "branch point 2", "judging"} <= set(moments), "it was interrupted in all parts"
     assert left_behind(tmp_path / "broken") == left_behind(tmp_path / "whole")
+
+
+def test_heads_can_be_trained_one_call_at_a_time(base: Bases, clips: list[Path], tmp_path: Path) -> None:
+    make(base, clips, tmp_path / "whole", **SHORT)
+    out = tmp_path / "parts"
+    told: list[str] = []
+    for before, heads_there in ((4, []), (2, [4]), (None, [4, 2])):
+        job = prepare_package(*base, clips, out, name="lamp-1", positive=LABEL, **SHORT)
+        trained = train_heads(job, before=before, progress=lambda _, line: told.append(line.partition(":")[0]))
+        assert [head.frozen for head in trained] == heads_there
+        assert sorted(path.name for path in (out / ".work").glob("head-*.onnx")) == [
+            f"head-{at:02}.onnx" for at in sorted(heads_there)
+        ]
+        assert not (out / "package.json").exists()
+        assert f"branch point {before}" not in told
+    make(base, clips, out, **SHORT)
+    assert left_behind(out) == left_behind(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("part", ["features", "branch point 2", "judging"])
@@ -289,7 +307,7 @@ def test_wrong_data_are_told(base: Bases, clips: list[Path], tmp_path: Path) -> 
         ([clips[0], clips[0]], "give each clip once"),
         ([clips[0], tmp_path], "give one folder, or clips alone"),
         ([lonely], "has 1 event of 'lamp': it takes at least 2"),
-        ([tmp_path / "none.mp4"], "has no labels"),
+        ([tmp_path / "none.mp4"], "none.mp4 does not exist"),
     ]:
         with pytest.raises(DataError) as caught:
             make(base, data, tmp_path / "p")

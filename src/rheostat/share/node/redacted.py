@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SCHEME = r"^([A-Za-z][A-Za-z0-9+.-]*://)"
+_USER = r"(?:[^/]*@|[^/:@]*:(?!\d+(?:[/?#]|$)).*@)"  # also with a slash in the password; a port is none
 
 
 def without_secrets(address: str) -> str:
@@ -14,7 +15,7 @@ def without_secrets(address: str) -> str:
     """
     if re.match(_SCHEME, address) is None:
         return address
-    place, question, query = re.sub(_SCHEME + r"[^/]*@", r"\1", address).partition("?")
+    place, question, query = re.sub(_SCHEME + _USER, r"\1", address).partition("?")
     said = "&".join(
         f"{name}=***" if equals else "***" for name, equals, _ in (p.partition("=") for p in query.split("&"))
     )

@@ -70,13 +70,9 @@ class Assigner:
         self._rest = np.zeros((units, steps + 2))  # table of a camera's node without it
         self._alone = np.zeros((units, len(task.kinds)))  # worth of its node with one of a kind in its stead
         self._with = np.full((nodes, len(task.kinds)), -np.inf)  # worth of a node with one of a kind more
+        self._now = np.zeros(nodes)  # worth of every node
         for node in range(nodes):
             self._renew(node)
-
-    @property
-    def worth(self) -> float:
-        """Value of all nodes together, as the tables see it."""
-        return float(self._table[:, 0].sum())
 
     def build(self, price: float) -> None:
         """Place what is outside: what pays at the price first, by falling size; each camera where it is worth most.
@@ -95,7 +91,7 @@ class Assigner:
             if self.at[unit] != OUTSIDE:
                 continue
             cost, value = self._plans[kind[unit]]
-            gain = (valued[:, cost] + (value - by_step * cost)).max(axis=1) - valued[:, 0]
+            gain = (valued[:, cost] + (value - by_step * cost)).max(axis=1) - _or_zero(valued[:, 0])
             if not np.isfinite(gain).any():
                 continue
             alike = np.flatnonzero(gain >= gain.max() - GAIN)
@@ -125,17 +121,17 @@ class Assigner:
         worth = []
         for part in parts:
             cost, value = self._stepped(part, self._table.shape[1] - 2)
-            worth.append((table[:, cost] + value).max(axis=1) - table[:, 0])
+            worth.append((table[:, cost] + value).max(axis=1) - _or_zero(table[:, 0]))
         both = worth[0][:, None] + worth[1][None, :]
         np.fill_diagonal(both, -np.inf)
         one, other = np.unravel_index(int(both.argmax()), both.shape)
-        before = 0.0 if home == OUTSIDE else float(self._table[home, 0] - self._rest[unit, 0])
+        before = 0.0 if home == OUTSIDE else float(self._now[home] - self._rest[unit, 0])
         return float(both[one, other]) - before, int(one), int(other)
 
     def _improved(self, unit: int) -> bool:
         """Make the best change with one camera, if it gains."""
         a, kind, units = int(self.at[unit]), self._task.kind, np.arange(self.at.size)
-        value = np.append(self._table[:, 0], 0.0)  # the last one is that of outside
+        value = np.append(self._now, 0.0)  # the last one is that of outside
         gain = self._rest[unit, 0] - value[a] + self._with[:, kind[unit]] - value[:-1]
         gain += self._held(unit, a) - self._held(unit, np.arange(value.size - 1))
         if a != OUTSIDE:
@@ -169,6 +165,11 @@ class Assigner:
         units = np.flatnonzero(self.at == node)
         self._table[node] = empty if not units.size else self._leave_one_out(empty, units)
         self._with[node] = self._worth_with(self._table[node])
+        # what was here before and fits to the last corner has no room once its costs are rounded up to steps
+        full = not np.isfinite(self._table[node, 0])
+        self._now[node] = (
+            sum(self._plans[self._task.kind[unit]][1][0] for unit in units) if full else self._table[node, 0]
+        )
         for unit in units:
             self._alone[unit] = self._worth_with(self._rest[unit])
 
@@ -208,3 +209,8 @@ class Assigner:
         level = np.floor((value - value[0]) / max(ALIKE * (value[-1] - value[0]), GAIN))
         first = np.flatnonzero(np.diff(level, prepend=-1.0))  # the cheapest of each level of value
         return cost[first].astype(np.intp), value[first]
+
+
+def _or_zero(worth: Floats) -> Floats:
+    """Worth of tables, 0 where there is no room: nothing fits into these, and what is gained there is -inf."""
+    return np.where(np.isfinite(worth), worth, 0.0)

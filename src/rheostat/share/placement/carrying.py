@@ -50,7 +50,8 @@ class _Running:
     node: Node
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
-    failed: str = ""
+    ended: bool = False
+    failed: str = "it ended by a fault of the program: see the log"  # unless it ends otherwise
 
 
 class Carrier:
@@ -98,8 +99,9 @@ class Carrier:
         """What every camera does, JSON-able: `state` (running, ended, failed), `error`, the `status` of its node."""
         told = {name: {"state": "failed", "error": error, "status": None} for name, error in self._refused.items()}
         for name, running in self._running.items():
-            state = "failed" if running.failed else "running" if _alive(running) else "ended"
-            told[name] = {"state": state, "error": running.failed, "status": running.node.status()}
+            state = "running" if _alive(running) else "ended" if running.ended else "failed"
+            error = running.failed if state == "failed" else ""
+            told[name] = {"state": state, "error": error, "status": running.node.status()}
         return told
 
     def close(self) -> None:
@@ -142,6 +144,7 @@ def _alive(running: _Running) -> bool:
 def _run(running: _Running) -> None:
     try:
         running.node.run(running.stop)
+        running.ended = True
     except (RheostatError, OSError) as error:
         running.failed = str(error)
         log.warning("camera %s ended: %s", running.order.camera, error)

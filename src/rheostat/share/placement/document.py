@@ -40,7 +40,7 @@ def _for_a_file(name: str) -> str:
     return name
 
 
-FileName = Annotated[str, Field(strict=True), AfterValidator(_for_a_file)]
+SafeName = Annotated[str, Field(strict=True), AfterValidator(_for_a_file)]
 
 
 class FleetNode(Entry):
@@ -52,7 +52,7 @@ class FleetNode(Entry):
             costs 10 there costs 10 / speed here.
     """
 
-    name: FileName
+    name: SafeName
     budget: AboveZero
     speed: AboveZero = 1.0
 
@@ -74,7 +74,7 @@ class FleetCamera(Entry):
         stream_fps, event_model, picture: Of packages, as for `rheostat plan`.
     """
 
-    name: FileName
+    name: SafeName
     source: str | None = None
     workload: Name | None = None
     packages: tuple[Name, ...] = ()
@@ -127,7 +127,7 @@ class PlacedCamera(Entry):
         mean_f1: By the weights of the apps, in [0, 1]; higher = better.
     """
 
-    camera: FileName
+    camera: SafeName
     apps: tuple[Name, ...] = Field(min_length=1)
     plan: Name
     budget: AboveZero
@@ -146,7 +146,7 @@ class PlacedNode(Entry):
         optimal: Whether they reach it.
     """
 
-    name: FileName
+    name: SafeName
     budget: AboveZero
     speed: AboveZero
     cost: AtLeastZero
@@ -174,8 +174,8 @@ class Placement(Entry):
     bound: Share
     apps: Count
     nodes: tuple[PlacedNode, ...] = Field(min_length=1)
-    left_out: tuple[FileName, ...] = ()
-    moved: tuple[FileName, ...] = ()
+    left_out: tuple[SafeName, ...] = ()
+    moved: tuple[SafeName, ...] = ()
     seconds: AtLeastZero
 
     @property

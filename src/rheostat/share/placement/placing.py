@@ -193,9 +193,11 @@ class _Search:
         return Placed(placement, plans)
 
     def _parts(self, name: str, workload: Workload) -> list[tuple[tuple[int, ...], int]]:
-        """A camera as it was placed before, if its apps are still the same; else whole, and without a home."""
+        """A camera as it was placed before; whole, and without a home, if its parts had other apps than it has now."""
         numbers = {app.name: at for at, app in enumerate(workload.apps)}
         before = self.had.get(name, [])
+        if len(before) == 1:
+            return [(tuple(range(len(workload.apps))), before[0][1])]
         if sorted(app for apps, _ in before for app in apps) == sorted(numbers):
             return [(tuple(sorted(numbers[app] for app in apps)), home) for apps, home in before]
         return [(tuple(range(len(workload.apps))), OUTSIDE)]
@@ -204,6 +206,8 @@ class _Search:
         before = self.had.get(unit.camera)
         if not before or all(home == OUTSIDE for _, home in before):
             return False
+        if len(before) == 1 and unit.whole:
+            return before[0][1] != at
         names = tuple(sorted(unit.workload.apps[number].name for number in unit.apps))
         homes = {tuple(sorted(apps)): home for apps, home in before}
         return homes.get(names) not in (at, OUTSIDE)

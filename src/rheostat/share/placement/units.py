@@ -62,7 +62,6 @@ class NodePlanner:
                     "cost": found.cost / node.speed,
                     "optimal": shared.proven,
                     "bound": min(found.mean_f1 + spare / unit.frontier.weight, 1.0),
-                    "seconds": found.seconds,
                 }
             )
             file = f"{node.name}/{unit.camera}.json"

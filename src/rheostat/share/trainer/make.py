@@ -66,6 +66,18 @@ class Job:
     parts: dict[str, Chosen]
     runs: list[Run]
 
+    @property
+    def order(self) -> list[int]:
+        """Branch points as their heads are trained, the deepest first.
+
+        The classifier is where all others start, whether it is one of `points` or not.
+        """
+        return sorted({*self.points, self.network.head_start}, reverse=True)
+
+    def run_folder(self, frozen: int) -> Path:
+        """Of the training run of a head (see `train_heads`); it is there until the package is made."""
+        return self.out / WORK / f"head-{frozen:02}"
+
     def asked(self) -> dict[str, Any]:
         """What the outcome depends on, as JSON."""
         settings = {**asdict(self.settings), "training": self.settings.training.model_dump(mode="json")}
@@ -125,6 +137,33 @@ def make_package(
     return _make(job, progress or _silent)
 
 
+def train_heads(job: Job, *, before: int | None = None, progress: Progress | None = None) -> list[Trained]:
+    """Do the first part of `make_package`, which goes on from there: whatever it needs, and heads in the job's order.
+
+    Args:
+        job: From `prepare_package`.
+        before: Branch point whose head is not begun, one of the job's order; None = all heads are trained.
+        progress: Called after each step.
+
+    Returns:
+        The heads that are finished, as they were trained; also one at the classifier that no branch point asks for.
+
+    Raises:
+        DataError: A picture cannot be read.
+        StateError: The folder holds unfinished work on another package.
+    """
+    progress, folder = progress or _silent, job.out / WORK
+    _begin(folder, job)
+    examples = sum(len(chosen.label) for chosen in job.parts.values())
+    augmented = job.settings.training.augmentations
+    store = Store(folder, () if augmented else fitting(job.network, sorted(job.order), examples, job.settings.cache_gb))
+    progress(0.0, "decoding")
+    keep_pictures(store, job.material, job.parts, job.network.preprocessing)
+    device = _device(job.settings)
+    keep_features(store, job.network, device, _part(progress, _FEATURES_AT, _HEADS_AT, "features of the stem"))
+    return _trained(job, store, device, before, progress)
+
+
 def prepare_package(
     network: Network,
     base: Base,
@@ -154,17 +193,8 @@ def prepare_package(
 
 def _make(job: Job, progress: Progress) -> Package:
     folder = job.out / WORK
-    _begin(folder, job)
     fingerprint = job.network.stem_fingerprint(len(job.network.layers))
-    examples = sum(len(chosen.label) for chosen in job.parts.values())
-    augmented = job.settings.training.augmentations
-    learnt = sorted({*job.points, job.network.head_start})
-    store = Store(folder, () if augmented else fitting(job.network, learnt, examples, job.settings.cache_gb))
-    progress(0.0, "decoding")
-    keep_pictures(store, job.material, job.parts, job.network.preprocessing)
-    device = _device(job.settings)
-    keep_features(store, job.network, device, _part(progress, _FEATURES_AT, _HEADS_AT, "features of the stem"))
-    heads = _train_all(job, store, device, progress)
+    heads = [head for head in reversed(train_heads(job, progress=progress)) if head.frozen in job.points]
     if job.network.stem_fingerprint(len(job.network.layers)) != fingerprint:
         raise StateError(f"training has changed the layers of {job.network.name}, which are frozen: a bug, report it")
     contents = {head.frozen: (folder / head.file).read_bytes() for head in heads}
@@ -199,24 +229,25 @@ def _begin(folder: Path, job: Job) -> None:
         )
 
 
-def _train_all(job: Job, store: Store, device: torch.device, progress: Progress) -> list[Trained]:
+def _trained(job: Job, store: Store, device: torch.device, before: int | None, progress: Progress) -> list[Trained]:
     labels = {part: torch.from_numpy(chosen.label).to(device) for part, chosen in job.parts.items()}
     training = job.settings.training
     training = training if device.type != "cpu" else training.model_copy(update={"device": "cpu"})
     lesson = Lesson(job.network, job.material.classes, labels, store, training)
     assert training.end_epoch is not None  # PackageSettings sees to it
-    # the classifier is where all others start, whether a branch point is there or not
-    order = sorted({*job.points, job.network.head_start}, reverse=True)
+    order = job.order
     epochs = {at: epochs_of(job.work, at, passes=job.settings.passes, epochs=training.end_epoch) for at in order}
     effort = {at: epochs[at] * sum(job.work[at:] if at in store.cached else job.work) for at in order}
     heads: list[Trained] = []
     start = _HEADS_AT
     for deeper, frozen in zip((None, *order), order, strict=False):
+        if frozen == before:
+            break
         end = start + (_JUDGED_AT - _HEADS_AT) * effort[frozen] / sum(effort.values())
         report = _part(progress, start, end, f"branch point {frozen}")
         heads.append(train_head(lesson, frozen, epochs=epochs[frozen], deeper=deeper, report=report))
         start = end
-    return [head for head in reversed(heads) if head.frozen in job.points]
+    return heads
 
 
 def _judge(job: Job, heads: dict[int, bytes], kept: Path, report: Progress) -> HeldOutScores:

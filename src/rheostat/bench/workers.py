@@ -10,8 +10,6 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Done = Callable[[int], None]
-"""Told after every task how many are finished."""
 
 
 class Workers:
@@ -23,36 +21,47 @@ class Workers:
 
     def __init__(self, pool: ProcessPoolExecutor | None) -> None:
         self._pool = pool
+        self._others = multiprocessing.active_children()  # of somebody else: the pool starts its own when it has work
 
-    def all(self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], done: Done | None = None) -> list[T]:
-        """Call `work` with the arguments of each task; the results are in the order of the tasks.
+    def all(
+        self, work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], done: Callable[[int, T], None] | None = None
+    ) -> list[T]:
+        """Call `work` with the arguments of each task.
 
-        When one fails, or on Ctrl-C, the others end too.
+        When one fails, or on Ctrl-C, the others end too: what they do can be gone on with.
+
+        Args:
+            work: To be found by its name in a module, and its arguments and result to be pickled.
+            tasks: Arguments of each call.
+            done: Told after every task how many are finished, and what this one gave.
+
+        Returns:
+            The results, in the order of the tasks.
         """
-        tell = done or (lambda _: None)
+        tell = done or (lambda *_: None)
         if self._pool is None:
             found = []
             for number, task in enumerate(tasks, 1):
                 found.append(work(*task))
-                tell(number)
+                tell(number, found[-1])
             return found
         futures: list[Future[T]] = [self._pool.submit(work, *task) for task in tasks]
         try:
             for number, future in enumerate(as_completed(futures), 1):
-                future.result()
-                tell(number)
+                tell(number, future.result())
         except BaseException:
             for future in futures:
                 future.cancel()
-            for process in multiprocessing.active_children():  # what they do can be gone on with
-                process.terminate()
+            for process in multiprocessing.active_children():
+                if process not in self._others:
+                    process.terminate()
             raise
         return [future.result() for future in futures]
 
 
 @contextlib.contextmanager
 def workers(jobs: int) -> Iterator[Workers]:
-    """Start `jobs` processes; 1 starts none."""
+    """Start `jobs` processes, at least 1; 1 starts none."""
     if jobs == 1:
         yield Workers(None)
         return
