@@ -16,9 +16,9 @@ QUICK = ("--epochs", "4", "--batch-size", "8", "--lr", "0.01", "--device", "cpu"
 
 @pytest.fixture(autouse=True)
 def toy_base(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--base toy` is a base of a few small layers; a name that does not exist is refused as ever."""
-    real = stem.load_base
-    monkeypatch.setattr(stem, "load_base", lambda name, **given: network() if name == "toy" else real(name, **given))
+    """`--base toy` and `timm:toy` are of a few small layers; a name that does not exist is refused as ever."""
+    real, toys = stem.load_base, ("toy", "timm:toy")
+    monkeypatch.setattr(stem, "load_base", lambda name, **given: network() if name in toys else real(name, **given))
 
 
 @pytest.fixture
@@ -30,6 +30,7 @@ def made(call: Call, tmp_path: Path) -> Path:
     )  # fmt: skip
     assert (shown.code, shown.err) == (0, "")
     assert "desk lamp: looks for 'lamp' on toy" in shown.out
+    assert shown.out.splitlines()[-1] == f"plan it, with others beside it: rheostat plan {tmp_path / 'apps'}"
     assert f"written: {tmp_path / 'lamp.svg'}" in shown.out
     return tmp_path / "apps/lamp"
 
@@ -57,6 +58,27 @@ def test_a_second_app_takes_the_base_that_is_there(call: Call, made: Path) -> No
     shown = call("package", "--base", "toy", "--data", video, "--name", LABEL, *QUICK, "--out", made.parent / "two")
     assert shown.code == 0
     assert (made.parent / "toy/base.json").stat().st_mtime_ns == before
+
+
+def test_a_base_beside_other_packages_is_named_by_its_folder(call: Call, made: Path) -> None:
+    base = made.parent / "toy"
+    described = json.loads((base / "base.json").read_text())
+    side = described["preprocessing"]["height"]
+    asked = ("--data", made.parent.parent / "long.mp4", "--name", LABEL, *QUICK)
+
+    shown = call("package", "--base", base, *asked, "--out", made.parent / "two")
+    assert (shown.code, shown.err.count("\n")) == (2, 1)
+    assert "is the export of the run 'toy', which nothing learns on: name the folder of that run" in shown.err
+
+    (base / "base.json").write_text(json.dumps({**described, "name": "timm:toy"}))
+    shown = call("package", "--base", base, *asked, "--size", side + 1, "--out", made.parent / "two")
+    assert f"takes pictures of {side} pixels; leave --size out, or give --base timm:toy" in shown.err
+    shown = call("package", "--base", base, *asked, "--out", made.parent / "two")
+    assert (shown.code, shown.err) == (0, "")
+    assert read_package(made.parent / "two").document.base.hash == read_package(made).document.base.hash
+    assert {path.name for path in made.parent.iterdir()} == {"toy", "lamp", "two"}
+    call("package", "--base", base, *asked, "--out", made.parent.parent / "others/three")
+    assert {path.name for path in (made.parent.parent / "others").iterdir()} == {"toy", "three"}
 
 
 @pytest.mark.parametrize(

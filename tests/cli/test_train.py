@@ -81,6 +81,7 @@ def test_a_run_says_what_it_did_and_where_it_is(call: Call, tmp_path: Path):
     assert shown.code == 0
     assert "backwards of 899 candidates" in shown.out
     assert str(tmp_path / "run") in shown.out
+    assert "data: a fixed half is the test split" in shown.out
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "settings.json", "epochs.jsonl", "checkpoint.pt", "summary.json",
     }  # fmt: skip
@@ -173,6 +174,7 @@ def test_a_comparison_ends_in_a_table_findings_a_record_and_a_page(call: Call, t
 
     assert shown.code == 0
     assert "plain-decayed" in shown.out
+    assert max(len(line.rstrip()) for line in shown.out.splitlines()[:5]) <= 80, "a table fits a narrow terminal"
     assert "lower than plain in" in shown.out
     assert json.loads((tmp_path / "r.json").read_text()) == json.loads((tmp_path / "c" / "record.json").read_text())
     assert "<svg" in (tmp_path / "c" / "report.html").read_text()
@@ -214,4 +216,5 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(call: Call, tmp_path: Path)
     for flag in ("--out", "--resume"):
         shown = call("train", *DIGITS, flag, tmp_path / "file")
         assert (shown.code, shown.err.count("\n")) == (2, 1)
+        assert "give a path that can be" in shown.err
     assert (tmp_path / "file").read_text() == "mine"

@@ -102,12 +102,12 @@ class FakeNode:
         )
 
     def sample(self, name: str, *scores: float) -> None:
-        """Let an app look at one frame per score, at its planned rate; its state follows by the votes."""
+        """Let an app look at one frame per score, at the rate that it gets; its state follows by the votes."""
         with self._lock:
             app = self.apps[name]
             time = app["timeline"][-1][0] if app["timeline"] else self.now
             for score in scores:
-                time += 1 / app["planned_fps"]
+                time += 1 / app["achieved_fps"]
                 app["streak"] = app["streak"] + 1 if score >= app["threshold"] else 0
                 app["timeline"] = [*app["timeline"], [time, score, app["streak"]]][-120:]
                 state = "event" if app["streak"] >= app["votes"] else "candidate" if app["streak"] else "quiet"

@@ -65,10 +65,10 @@ def test_the_page_shows_the_picture_the_apps_and_the_budget_and_asks_nobody_else
     browser: Browser, server: Server, node: FakeNode
 ):
     node.sample("vehicle", 0.1, 0.7, 0.2, 0.9, 0.95)
-    node.sample("person", 0.1, 0.62)
+    node.apps["person"]["achieved_fps"] = 1.2
+    node.sample("person", 0.1, 0.1, 0.1, 0.1, 0.62)
     node.end(node.begin("vehicle"))
     node.end(node.begin("person"))
-    node.apps["person"]["achieved_fps"] = 1.2
     page = browser.new_page()
     asked, said = [], []
     page.on("request", lambda request: asked.append(request.url))
@@ -98,6 +98,20 @@ def test_the_page_shows_the_picture_the_apps_and_the_budget_and_asks_nobody_else
     page.close()
     assert {re.sub(r"^(\w+://[^/]+).*", r"\1", url) for url in asked} == {server.address}
     assert said == []
+
+
+def test_an_app_whose_window_holds_few_looks_is_behind_only_if_one_is_missing(page: Page, node: FakeNode):
+    node.apps["person"] |= {"planned_fps": 0.5, "achieved_fps": 0.5}
+    node.sample("person", *[0.1] * 5)
+    node.apps["person"]["achieved_fps"] = 0.4  # two looks in a window of 5 s, as the next has three
+    node.now += 1.9
+    node.sample("vehicle", 0.1)
+    expect_text(row(page, "person").locator(".rate"), "0.4 of 0.5 fps")
+    assert "behind" not in row(page, "person").locator(".rate").inner_text()
+    node.now += 4.0
+    node.apps["vehicle"]["timeline"] = []
+    node.sample("vehicle", 0.1)
+    expect_text(row(page, "person").locator(".rate"), "0.4 of 0.5 fps, behind")
 
 
 def test_a_timeline_marks_misses_hits_and_where_the_votes_were_reached(page: Page, node: FakeNode):
@@ -310,8 +324,8 @@ def test_everything_written_can_be_read(page: Page, node: FakeNode, scheme: str)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     node._join("bus")
     node.sample("vehicle", 0.9, 0.95)
-    node.sample("person", 0.9)
     node.apps["person"]["achieved_fps"] = 0.5
+    node.sample("person", 0.1, 0.9)
     node.budget["state"] = "behind"
     node.begin("vehicle")
     node.end(node.begin("person", snapshot=False), state="interrupted")

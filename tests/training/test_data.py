@@ -260,7 +260,9 @@ def test_a_hub_name_that_cannot_be_had_is_refused_with_the_reason(monkeypatch: p
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("to be filled")
-    assert "cannot be loaded as images or parquet files" in refusal(tmp_path)
+    message = refusal(tmp_path)
+    assert "cannot be loaded as images or parquet files" in message
+    assert message.endswith("; one of images has train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png alone")
 
 
 def test_data_without_a_training_split_are_refused_with_the_splits_they_have(tmp_path: Path) -> None:
@@ -326,6 +328,13 @@ def test_a_class_that_only_the_test_split_has_is_refused_with_its_row(tmp_path: 
         columns = {"image": pictures(split), "label": names}
         write_parquet(tmp_path / "pets", split, columns, image=datasets.Image(), label=Value("string"))
     assert "label 'owl' of row 2 is outside the 3 classes" in refusal(tmp_path / "pets")
+
+
+def test_classes_of_folders_that_only_the_test_split_has_are_noted(tmp_path: Path) -> None:
+    folder = Path(write_image_folder(tmp_path / "pets", ["train", "test"]))
+    (folder / "test" / PETS[0]).rename(folder / "test" / "owls")
+    data = load_data(str(folder))
+    assert data.note == "only the test split has examples of owls"
 
 
 def test_a_single_class_is_refused(tmp_path: Path) -> None:
@@ -426,6 +435,8 @@ def test_relabelled_images_have_the_labels_given_and_leave_out_what_is_removed(t
     labels = (data.train.labels + 1) % 3
     removed = torch.arange(TRAIN) < 4
     corrected = data.relabelled(labels, removed)
+    assert corrected.note == f"training examples: {TRAIN} with another label, 4 left out"
+    assert data.relabelled(data.train.labels, removed & False).note == ""
     assert indices_of(corrected, "train") == list(range(4, TRAIN))
     for index, (_, given) in loader(corrected, among=lambda: corrected.in_use("train")).indexed():
         assert torch.equal(given, labels[index])

@@ -47,7 +47,7 @@ def main() -> None:
             err.print(f"rheostat: {said}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     except OSError as error:
-        err.print(f"rheostat: {error}", style="red", markup=False, highlight=False)
+        err.print(f"rheostat: {_told_of_file(error)}", style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -60,6 +60,12 @@ def main() -> None:
         err.print(said, style="red", markup=False, highlight=False)
         sys.exit(WRONG_INPUT)
     sys.exit(code)
+
+
+def _told_of_file(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename} cannot be read or written ({error.strerror}): give a path that can be"
 
 
 def _must_tell(error: Exception) -> bool:

@@ -15,7 +15,7 @@ from rheostat.cli.terminal import Json, out, progress_bar, resumable
 from rheostat.errors import SettingsError
 from rheostat.records import write_bytes
 from rheostat.settings import TrainSettings
-from rheostat.share.base import BASE_FILE, Base, read_base
+from rheostat.share.base import BASE_FILE, Base, BaseDocument, read_base
 from rheostat.share.package.document import Package, read_package
 
 commands = typer.Typer()
@@ -48,7 +48,11 @@ def package(
         str | None, typer.Option(help="What makes an event, in the labels; the name if left out.", show_default=False)
     ] = None,
     base: Annotated[
-        str, typer.Option(help="efficientnet-lite0, timm:NAME, or the folder of a run of rheostat train.")
+        str,
+        typer.Option(
+            help="efficientnet-lite0, timm:NAME, the folder of a run of rheostat train, or that of a base beside other "
+            "packages."
+        ),
     ] = "efficientnet-lite0",
     size: Annotated[
         int | None,
@@ -102,14 +106,38 @@ def package(
     points = None if branch_points is None else _counts("branch points", branch_points)
     with resumable("the same command"), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading the base")
-        network = load_base(base, size=size)
-        folder = output.parent / re.sub(r"[^\w.-]+", "-", f"{network.name}{f'-{size}' if size else ''}")
+        there = _exported(Path(base), size)
+        network = load_base(there.name, size=there.preprocessing.height) if there else load_base(base, size=size)
+        called = Path(base).resolve().name if there else f"{network.name}{f'-{size}' if size else ''}"
+        folder = output.parent / re.sub(r"[^\w.-]+", "-", called)
         exported = _there(folder) or write_base(network, folder, progress=progress)
         made = make_package(
             network, exported, data, output,
             name=name, positive=label, branch_points=points, settings=settings, progress=progress,
         )  # fmt: skip
     _show(made, svg, as_json=as_json)
+    if not as_json:
+        out.print(f"plan it, with others beside it: rheostat plan {output.parent}", highlight=False, markup=False)
+
+
+def _exported(folder: Path, size: int | None) -> BaseDocument | None:
+    """What is said of the base in a folder, whose name tells where its weights are; None if no base lies there."""
+    from rheostat.share.stem.bases import INSTALLED
+
+    if not (folder / BASE_FILE).exists():
+        return None
+    base = read_base(folder).document
+    if base.name != INSTALLED and not base.name.startswith("timm:"):
+        raise SettingsError(
+            f"base {folder} is the export of the run {base.name!r}, which nothing learns on: name the folder of that "
+            "run"
+        )
+    if size not in (None, base.preprocessing.height):
+        raise SettingsError(
+            f"size is {size}: the base in {folder} takes pictures of {base.preprocessing.height} pixels; leave --size "
+            f"out, or give --base {base.name}"
+        )
+    return base
 
 
 def _there(folder: Path) -> Base | None:

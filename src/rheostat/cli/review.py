@@ -218,7 +218,8 @@ def _print(told: dict[str, Any], run: Path) -> None:
         out.print(table, markup=False)
         others = told["pairs"][_MOST_PAIRS:]
         if others:
-            _say(f"and {sum(pair['suspects'] for pair in others):,} suspects of {len(others):,} other pairs")
+            number = sum(pair["suspects"] for pair in others)
+            _say(f"and {number:,} suspect{'s' * (number != 1)} of {len(others):,} other pair{'s' * (len(others) != 1)}")
     _print_decided(told)
     damaged = told["undecodable"]
     if damaged:

@@ -208,6 +208,8 @@ def _print_run(summary: dict[str, Any], folder: Path, chosen: Path | None, sourc
         highlight=False,
         markup=False,
     )
+    if summary["data"]["note"]:
+        out.print(f"data: {summary['data']['note']}", highlight=False, markup=False)
     told = _said_of_selection(final, govern=summary["settings"]["govern"])
     if told is not None:
         out.print(told + (f"; over time: {sources}" if sources else ""), highlight=False, markup=False)
@@ -227,7 +229,8 @@ def _print_skipped(skipped: list[dict[str, Any]]) -> None:
     for one in skipped[:_NAMED]:
         err.print(f"left out of the {one['split']} split: {one['reason']}", highlight=False, markup=False)
     more = f", {len(skipped) - _NAMED} of them not listed here" if len(skipped) > _NAMED else ""
-    err.print(f"{len(skipped)} images could not be used{more}: see summary.json", highlight=False, markup=False)
+    images = "1 image" if len(skipped) == 1 else f"{len(skipped):,} images"
+    err.print(f"{images} could not be used{more}: see summary.json", highlight=False, markup=False)
 
 
 def _print_comparison(record: dict[str, Any], report: Path, *, as_json: bool) -> None:
@@ -238,9 +241,9 @@ def _print_comparison(record: dict[str, Any], report: Path, *, as_json: bool) ->
         return
     header, cells = table_of(record)
     shown = [at for at, name in enumerate(header) if name not in ("epochs", "range")]  # a terminal is narrow
-    table = Table(header_style="bold", box=None)
+    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0))
     for at in shown:
-        table.add_column(header[at], no_wrap=at == 0)
+        table.add_column("\n".join(header[at].rsplit(" ", 1)), no_wrap=True)
     for row in cells:
         table.add_row(*(row[at] for at in shown))
     out.print(table)

@@ -21,7 +21,7 @@ from rheostat.training.labels import data_of, identity_of, is_review, label_file
 STORE = "decisions.db"
 _BEFORE = "before:"  # no tab is called so, and so none takes back what an earlier review has decided
 
-_NO_LOOK = "train it again with plain views among the augmented ones: a rate below 1, or --augment none"
+_NO_LOOK = "train it again with plain views among the augmented ones (--rate uniform), or with --augment none"
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,9 +111,17 @@ class ImageData:
         raise DataError(f"none of the {len(self.train.labels)} training examples of {self.name} is in use")
 
     def relabelled(self, labels: Int[Tensor, " n"], removed: Bool[Tensor, " n"]) -> ImageData:
-        """The same images with other training labels `[N]`, and without the `removed` `[N]`, or what was before."""
+        """The same images with other training labels `[N]`, and without the `removed` `[N]`, or what was before.
+
+        The note says how many labels are other ones, and how many examples are left out.
+        """
         train = RelabelledImages(self.train, labels.to(self.train.labels))
-        return replace(self, train=train, removed=removed if self.removed is None else self.removed | removed)
+        changed, gone = int((train.labels != self.train.labels).sum()), int(removed.sum())
+        told = f"training examples: {changed:,} with another label, {gone:,} left out" if changed or gone else ""
+        note = "; ".join(part for part in (self.note, told) if part)
+        return replace(
+            self, train=train, removed=removed if self.removed is None else self.removed | removed, note=note
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -19,8 +19,10 @@ from rheostat.training.decoding import Decode, Files, all_pixels, hub
 _IMAGE_COLUMNS = ("image", "img")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
 _TEST_SPLITS = ("test", "validation", "valid", "val")
+_FORM = "one of images has train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png alone"
 _SPLITS: tuple[Literal["train"], Literal["test"]] = ("train", "test")
 _HELD_OUT = 10  # without a test split, every tenth example in a fixed shuffle is held out
+_NAMED = 3  # classes, before the rest is left out
 _SAMPLE = 4096  # streamed images that the mean and deviation are estimated from
 
 
@@ -62,6 +64,7 @@ def load_data(
         _labels(rows, label_column, classes, split).to(device)
         for rows, split in ((train_rows, "training"), (test_rows, "test"))
     ]
+    note = "; ".join(part for part in (note, _unlearned(labels[0], labels[1], classes)) if part)
     decode = Decode.for_first_of(train_rows, image_column, image_size)
     size = decode.channels * decode.height * decode.width
     resident = (len(train_rows) + len(test_rows)) * size <= memory_limit * 1e9
@@ -103,7 +106,8 @@ def _splits(name: str) -> tuple[Any, Any, str]:
     except (OSError, ValueError, RuntimeError) as error:
         where = "as images or parquet files" if path.exists() else "from the hub, and is no local path either"
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"data {name!r} cannot be loaded {where}: {reason}") from None
+        remedy = f"; {_FORM}" if path.exists() else ""
+        raise DataError(f"data {name!r} cannot be loaded {where}: {reason}{remedy}") from None
     if "train" not in found:
         raise DataError(f"data {name!r} has the splits {', '.join(found)} and needs one called 'train'")
     for split in _TEST_SPLITS:
@@ -134,7 +138,7 @@ def _columns(rows: Any, label_column: str | None) -> tuple[str, str]:
     label = [label_column] if label_column is not None else [name for name in _LABEL_COLUMNS if name in names]
     label += [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
     if not label:
-        raise DataError(f"no label column among {', '.join(names)}: name it with --label-column")
+        raise DataError(f"no label column among {', '.join(names)}: name it with --label-column; of folders, {_FORM}")
     return image[0], label[0]
 
 
@@ -175,6 +179,13 @@ def _labels(rows: Any, column: str, classes: tuple[str, ...], split: str) -> Int
                 f"correct the row of the {split} split, or remove it if it has no label"
             )
     return torch.tensor(values, dtype=torch.int64)
+
+
+def _unlearned(train: Int[Tensor, " n"], test: Int[Tensor, " m"], classes: tuple[str, ...]) -> str:
+    """Which classes are tested and never trained on, e.g. because a folder is called otherwise in one split."""
+    missing = sorted(set(test.tolist()) - set(train.tolist()))
+    named = ", ".join(classes[at] for at in missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+    return f"only the test split has examples of {named}" if missing else ""
 
 
 def _mean_and_std(data: ImageData) -> tuple[tuple[float, ...], tuple[float, ...]]:

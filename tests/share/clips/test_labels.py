@@ -95,8 +95,11 @@ def test_labels_of_another_version_of_the_video_are_refused(described: Described
 def test_labels_are_found_beside_their_video(described: Described) -> None:
     path = described()
     assert find_labels(path.parent / "gate.mp4") == path
-    with pytest.raises(DataError, match=r"has no labels: .*none.labels.json does not exist"):
+    with pytest.raises(DataError, match=r"video .*none.mp4 does not exist"):
         find_labels(path.parent / "none.mp4")
+    path.unlink()
+    with pytest.raises(DataError, match=r"has no labels: .*gate.labels.json does not exist; it holds video, fps"):
+        find_labels(path.parent / "gate.mp4")
 
 
 def test_what_is_written_reads_back(described: Described) -> None:

@@ -47,6 +47,11 @@ def test_statistics_that_were_given_by_hand_say_so(tmp_path: Path) -> None:
     assert "given by hand" in table(a_package(tmp_path / "p", base, events=events))
 
 
+def test_one_event_is_no_plural(tmp_path: Path) -> None:
+    held_out = {"frames": 100, "events": 1, "seconds": 8.0}
+    assert "with 1 event, 8 s" in table(a_package(tmp_path / "p", a_base(tmp_path / "base"), held_out=held_out))
+
+
 def test_the_picture_has_both_series_their_intervals_and_hollow_points(package: Package) -> None:
     drawn = picture(package)
     ET.fromstring(drawn)

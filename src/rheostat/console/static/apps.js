@@ -5,6 +5,7 @@ import { makeTimeline } from "./timeline.js";
 
 const MOST_PIPS = 8; // votes that are drawn one by one
 const BEHIND = 0.9; // of the planned rate
+const RECENT = 20; // looks that are judged together
 const rows = new Map();
 
 export function showApps(apps) {
@@ -65,13 +66,19 @@ function makeRow(name) {
       showStreak(pips, streak, app);
       const share = app.planned_fps ? (app.achieved_fps ?? 0) / app.planned_fps : 0;
       fill.style.width = `${100 * Math.min(1, share)}%`;
-      const behind = app.state !== "waiting" && app.achieved_fps !== null && share < BEHIND;
+      const behind = app.achieved_fps !== null && share < BEHIND && isLate(app, now);
       mark(speed.parentElement, "data-behind", behind);
       say(speed, `${rate(app.achieved_fps)} of ${rate(app.planned_fps)} fps${behind ? ", behind" : ""}`);
       say(rest, `${app.frozen ?? "–"} frozen · F1 ${number(app.f1, 2)} · ${plural(app.events, "event")}`);
       timeline.update(app, now);
     },
   };
+}
+
+/** Whether looks are missing among the last ones: where a window holds but two or three, its rate cannot tell. */
+function isLate(app, now) {
+  const recent = app.timeline.slice(-RECENT);
+  return recent.length > 0 && recent.length < BEHIND * app.planned_fps * (now - recent[0][0]);
 }
 
 /** One sentence: why this app is in the state that it is in. */

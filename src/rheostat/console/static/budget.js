@@ -1,6 +1,6 @@
 // What the node may spend, what its plan was made for, and what it spends.
 
-import { announce, byId, change, facts, mark, number, say } from "./dom.js";
+import { announce, byId, change, facts, mark, number, rate, say } from "./dom.js";
 
 const EXPLAINED = {
   steady: "The node keeps up with its plan.",
@@ -18,7 +18,7 @@ export function showBudget(budget) {
   const said = `${number(budget.used)} ${budget.unit} used, ${number(budget.now)} planned for, ${number(budget.ceiling)} allowed`;
   mark(byId("budget-bar"), "aria-label", said);
   const cores = budget.unit === "core-ms/s" && budget.cores
-    ? [[`of ${budget.cores} ${budget.cores === 1 ? "core" : "cores"}`, `${number((budget.used ?? NaN) / budget.cores / 10)} %`]]
+    ? [[`of ${budget.cores} ${budget.cores === 1 ? "core" : "cores"}`, `${rate(budget.used === null ? null : budget.used / budget.cores / 10)} %`]]
     : [];
   facts(byId("budget-facts"), [
     ["used", number(budget.used)],

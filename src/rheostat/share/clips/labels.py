@@ -140,11 +140,16 @@ def find_labels(video: Path | str) -> Path:
     """Path of the labels file of a video.
 
     Raises:
-        DataError: There is none beside it.
+        DataError: There is none beside it, or no such video.
     """
     path = Path(video).with_suffix(SUFFIX)
     if not path.is_file():
-        raise DataError(f"video {video} has no labels: {path} does not exist")
+        if not Path(video).is_file():
+            raise DataError(f"video {video} does not exist: give one, with its labels beside it")
+        raise DataError(
+            f"video {video} has no labels: {path} does not exist; it holds video, fps, frames and events, a list of "
+            "label, start_frame and end_frame"
+        )
     return path
 
 

@@ -68,10 +68,11 @@ def picture(package: Package) -> str:
 def _heading(document: PackageDocument) -> list[str]:
     events, held_out = document.events, document.held_out
     rests = "given by hand" if events.count == 0 else f"{events.count} labelled"
+    judged = f"{held_out.events} event{'s' * (held_out.events != 1)}"
     return [
         f"{document.name}: looks for {document.positive!r} on {document.base.name} ({document.base.hash[:12]})",
         f"events of {events.seconds:.1f} s, {events.frequency:.1%} of the time ({rests})",
-        f"judged on {held_out.frames} frames with {held_out.events} events, {held_out.seconds:.0f} s",
+        f"judged on {held_out.frames} frames with {judged}, {held_out.seconds:.0f} s",
         *([document.note] if document.note else []),
     ]
 
