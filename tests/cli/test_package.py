@@ -61,7 +61,7 @@ def test_a_second_app_takes_the_base_that_is_there(call: Call, made: Path) -> No
 
 
 def test_a_base_beside_other_packages_is_named_by_its_folder(call: Call, made: Path) -> None:
-    base = made.parent / "toy"
+    base = (made.parent / "toy").rename(made.parent / "toy-8")
     described = json.loads((base / "base.json").read_text())
     side = described["preprocessing"]["height"]
     asked = ("--data", made.parent.parent / "long.mp4", "--name", LABEL, *QUICK)
@@ -76,9 +76,9 @@ def test_a_base_beside_other_packages_is_named_by_its_folder(call: Call, made: P
     shown = call("package", "--base", base, *asked, "--out", made.parent / "two")
     assert (shown.code, shown.err) == (0, "")
     assert read_package(made.parent / "two").document.base.hash == read_package(made).document.base.hash
-    assert {path.name for path in made.parent.iterdir()} == {"toy", "lamp", "two"}
+    assert {path.name for path in made.parent.iterdir()} == {"toy-8", "lamp", "two"}
     call("package", "--base", base, *asked, "--out", made.parent.parent / "others/three")
-    assert {path.name for path in (made.parent.parent / "others").iterdir()} == {"toy", "three"}
+    assert {path.name for path in (made.parent.parent / "others").iterdir()} == {"toy-8", "three"}
 
 
 @pytest.mark.parametrize(

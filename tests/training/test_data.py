@@ -21,6 +21,7 @@ from torch import Tensor
 from rheostat.errors import DataError, SettingsError
 from rheostat.training import ImageData, ImageLoader, evaluate, load_data
 from rheostat.training.data import Images, ResidentImages, StreamedImages
+from rheostat.training.decoding import Decode, UndecodableError
 from tests.select.toys import global_randomness_untouched
 
 HEIGHT, WIDTH = 4, 5
@@ -349,6 +350,15 @@ def indices_of(data: ImageData, split: str) -> list[int]:
     return sorted(at for index, _ in batches for at in index.tolist())
 
 
+def test_what_is_no_image_is_told_by_its_row_and_not_by_the_memory_that_it_lies_in() -> None:
+    decode = Decode("image", channels=3, height=8, width=8, resize=False)
+
+    with pytest.raises(
+        UndecodableError, match=r"image 5 cannot be decoded \(cannot identify image file\): replace the"
+    ):
+        decode({"bytes": b"no image", "path": None}, 5)
+
+
 @pytest.mark.parametrize(("memory_limit", "workers"), [(4.0, 0), (0.0, 0), (0.0, 1)], ids=["held", "here", "worker"])
 def test_a_damaged_image_is_named_and_left_out_and_the_others_keep_their_place(
     tmp_path: Path, memory_limit: float, workers: int
@@ -362,7 +372,7 @@ def test_a_damaged_image_is_named_and_left_out_and_the_others_keep_their_place(
     said = {one.index: (one.split, one.reason) for one in data.skipped}
     assert set(said) == {7, 11}
     assert said[7] == ("train", "image 7 is missing: add it or remove the row")
-    assert said[11][1].startswith("image 11 cannot be decoded")
+    assert said[11][1].startswith("image 11 cannot be decoded (image file is truncated")
     assert data.in_use("train").tolist() == indices_of(data, "train")
     assert len(data.in_use("test")) == TEST
     (_, pixels), (_, expected) = (next(one.train.batches(torch.tensor([12, 3]), 2)) for one in (data, whole))

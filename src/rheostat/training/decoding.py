@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,9 @@ def _image(encoded: dict[str, Any] | None, at: int) -> Any:
     except damage() as error:
         path = None if encoded is None else encoded["path"]
         name = f"image {at} ({path})" if path else f"image {at}"
-        raise UndecodableError(f"{name} cannot be decoded ({error}): replace the file or remove the row") from None
+        # Pillow names the file that it was given, which here is one in memory
+        reason = re.sub(r" <_io\.BytesIO object at \w+>", "", str(error))
+        raise UndecodableError(f"{name} cannot be decoded ({reason}): replace the file or remove the row") from None
 
 
 def damage() -> tuple[type[Exception], ...]:
