@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rheostat import cli
+from rheostat.cli import terminal
 from tests.cli.shown import Call, Shown
 
 
@@ -15,7 +16,8 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def run(*arguments: str | Path) -> Shown:
         monkeypatch.setattr(sys, "argv", ["rheostat", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", "200")  # for the help
+        terminal.out.width = terminal.err.width = 200  # whatever the terminal was when they were made
         with pytest.raises(SystemExit) as left:
             cli.main()
         shown = capsys.readouterr()
