@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.keep import keep
-from rheostat.cli.packages import Asked, asked_for
+from rheostat.cli.packages import CameraApps, asked_for
 from rheostat.errors import InfeasibleError
 from rheostat.records import environment
 from rheostat.share.clips import (
@@ -88,14 +88,13 @@ def _runs(present: Any) -> list[tuple[int, int]]:
 
 
 def measure(
-    asked: Asked,
+    asked: CameraApps,
     stream: Labels,
     budgets: Sequence[float],
     phases: Sequence[int],
     log: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
     """Run the plan of every budget and way of sharing on the stream."""
-    assert asked.base is not None
     workload = asked.workload
     rows = []
     known: dict[str, dict[str, Any]] = {}
@@ -119,14 +118,8 @@ def measure(
     return rows
 
 
-def _measured(asked: Asked, found: Plan, stream: Labels, phases: Sequence[int]) -> dict[str, Any]:
-    assert asked.base is not None
-    workload = asked.workload
-    packages = {package.name: package for package in asked.packages}
-    fleet = Fleet(
-        asked.base, packages, workload.layer_cost, workload.picture_cost, workload.stream_fps, workload.fps,
-        workload.event_model,
-    )  # fmt: skip
+def _measured(asked: CameraApps, found: Plan, stream: Labels, phases: Sequence[int]) -> dict[str, Any]:
+    fleet = Fleet.of(asked)
     trials = [try_plan(fleet, found, stream, start=phase) for phase in phases]
     judged = {app.name: sum((trial.apps[app.name].judged for trial in trials), Judged(0, 0, 0)) for app in found.apps}
     apps = {

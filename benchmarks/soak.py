@@ -37,9 +37,9 @@ SHORT = {"seconds": 0.4, "frequency": 0.02, "correlation": {"lag_seconds": [0.1]
 FIGURES = {"hit": 0.6, "false_positive": 0.0, "dominated": False}
 
 
-def copies(packages: Sequence[Package], number: int, folder: Path) -> dict[str, Package]:
+def copies(packages: Sequence[Package], number: int, folder: Path) -> tuple[Package, ...]:
     """`number` apps out of packages: the same networks under other names."""
-    found = {}
+    found = []
     for at in range(number):
         original = packages[at % len(packages)]
         name = f"{original.name} {at // len(packages) + 1}"
@@ -49,8 +49,8 @@ def copies(packages: Sequence[Package], number: int, folder: Path) -> dict[str, 
         document["events"] |= SHORT
         document["branch_points"] = [variant | FIGURES for variant in document["branch_points"]]
         write_json(place / PACKAGE_FILE, document | {"name": name, "votes": None})
-        found[name] = read_package(place)
-    return found
+        found.append(read_package(place))
+    return tuple(found)
 
 
 def resident_mb(mine: int) -> float:
@@ -149,16 +149,11 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/soak.json"))
     given = parser.parse_args()
     asked = asked_for([given.packages], picture=(768, 432))
-    assert asked.base is not None
     budget = 2 * CORE
     with tempfile.TemporaryDirectory() as place:
         packages = copies(asked.packages, given.apps, Path(place) / "apps")
-        workload = asked.workload
-        fleet = Fleet(
-            asked.base, packages, workload.layer_cost, workload.picture_cost, workload.stream_fps, workload.fps,
-            sharing="none",
-        )  # fmt: skip
-        every = replace(fleet, fps=(workload.stream_fps,))  # no rate to choose: the whole load at the first
+        fleet = replace(Fleet.of(replace(asked, packages=packages)), sharing="none")
+        every = replace(fleet, fps=(fleet.stream_fps,))  # no rate to choose: the whole load at the first
         load = every.least()
         settings = NodeSettings.checked(
             {

@@ -8,29 +8,9 @@ import pytest
 from rheostat.share import read_plan
 from rheostat.share.base import Base
 from rheostat.share.runner import profile
-from rheostat.share.runner.profile import PROFILE_FILE, Profile, read_profile
+from rheostat.share.runner.profile import PROFILE_FILE, read_profile
 from tests.cli.shown import Call
-from tests.share.folders import a_base, a_package
-
-
-def measured(base: Base, processor: str | None = None) -> Profile:
-    """What a measurement of the placeholder layers would have given here, or on another processor."""
-    here, machine, version = profile._here()
-    return Profile(
-        schema=1,
-        base=base.document.hash,
-        processor=processor or here,
-        machine=machine,
-        onnxruntime=version,
-        providers=("CPUExecutionProvider",),
-        rounds=3,
-        core_ms=(4.0, 3.0, 2.0, 1.0),
-        before=(0, 4, 7, 9, 10),
-        after=(10, 6, 3, 1, 0),
-        spread=0.1,
-        prepare_ms=0.5,
-        prepare_small_ms=0.2,
-    )
+from tests.share.folders import a_base, a_package, measured
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from rheostat.share.placement import read_fleet, read_placement
 from rheostat.share.runner.profile import write_profile
 from rheostat.share.stem import Network
 from rheostat.share.trainer import make_package
-from tests.cli.test_plan_packages import measured
+from tests.share.folders import measured
 from tests.share.node.toys import colour_app, colour_base, video_of
 from tests.share.trainer.toys import LABEL, clip, exported, left_behind, network, settings
 
@@ -68,6 +68,16 @@ def load_and_be_killed(marks: Path, driver: int, times: int) -> Network:
         mine.touch()
         if int(mine.name) < times:
             os.kill(os.getpid(), signal.SIGKILL)
+    return network()
+
+
+def load_and_wait(marks: Path, driver: int) -> Network:
+    """The network; in a worker the second call waits until the file `go` is there."""
+    if os.getpid() != driver:
+        mine = marks / str(len(list(marks.iterdir())))
+        mine.touch()
+        if mine.name == "1":
+            until((marks / "go").exists)
     return network()
 
 
@@ -123,6 +133,8 @@ def test_a_second_call_goes_on_where_the_first_one_stopped(
 def test_when_it_is_interrupted_nobody_works_on(
     cluster: None, base: tuple[Network, Base], clips: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "marks").mkdir()
+    load = partial(load_and_wait, tmp_path / "marks", os.getpid())
     order, left = PackageOrder("one", LABEL, clips, tmp_path / "one", **SHORT), []
     cancel = ray.cancel
     monkeypatch.setattr(ray, "cancel", lambda task: (left.append(task), cancel(task)))
@@ -131,12 +143,13 @@ def test_when_it_is_interrupted_nobody_works_on(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_packages(network, base[1].folder, [order], progress=press)
+        build_packages(load, base[1].folder, [order], progress=press)
     assert len(left) == 1
     assert ray.wait(left, timeout=0)[0] == left, "it is over"
+    (tmp_path / "marks" / "go").touch()
     assert not (tmp_path / "one" / "package.json").exists()
     assert (tmp_path / "one" / ".work" / "head-04.json").exists()
-    assert build_packages(network, base[1].folder, [order])[0].name == "one"
+    assert build_packages(load, base[1].folder, [order])[0].name == "one"
 
 
 def test_what_is_wrong_with_an_order_is_told_before_any_task(

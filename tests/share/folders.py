@@ -7,6 +7,8 @@ from typing import Any
 from rheostat.records import write_json
 from rheostat.share.base import Base, BaseDocument, Layer, Preprocessing, base_hash, stem_hash, write_base
 from rheostat.share.package.document import PACKAGE_FILE, Package, read_package
+from rheostat.share.runner import profile
+from rheostat.share.runner.profile import Profile
 
 PREPROCESSING = Preprocessing(height=4, width=6, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.5))
 
@@ -29,6 +31,26 @@ def a_base(folder: Path, *, name: str = "toy", layers: int = 4, seed: str = "") 
         head=layers - 1,
     )
     return write_base(folder, found)
+
+
+def measured(base: Base, processor: str | None = None) -> Profile:
+    """What a measurement of the placeholder layers would have given here, or on another processor."""
+    here, machine, version = profile._here()
+    return Profile(
+        schema=1,
+        base=base.document.hash,
+        processor=processor or here,
+        machine=machine,
+        onnxruntime=version,
+        providers=("CPUExecutionProvider",),
+        rounds=3,
+        core_ms=(4.0, 3.0, 2.0, 1.0),
+        before=(0, 4, 7, 9, 10),
+        after=(10, 6, 3, 1, 0),
+        spread=0.1,
+        prepare_ms=0.5,
+        prepare_small_ms=0.2,
+    )
 
 
 def a_variant(base: Base, frozen: int, **values: Any) -> dict[str, Any]:

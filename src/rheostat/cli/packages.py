@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rheostat.cli.terminal import err, progress_bar
 from rheostat.errors import SettingsError
 from rheostat.share.base import Base, read_base
-from rheostat.share.package.document import PACKAGE_FILE, Package, read_package
-from rheostat.share.package.workload import find_base, relative, workload_of
-from rheostat.share.plan import Deployment, EventModel, Plan, Workload, read_workload
+from rheostat.share.package.document import PACKAGE_FILE, read_package
+from rheostat.share.package.workload import CameraApps, apps_of, find_base
+from rheostat.share.plan import EventModel, read_workload
 
 if TYPE_CHECKING:
     from rheostat.share.runner.profile import Profile
 
 USABLE = 0.8  # of a node's cores, where no budget is given: the rest decodes, writes and breathes
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be planned, and where it came from: the rest is there if it came from packages."""
-
-    workload: Workload
-    packages: tuple[Package, ...] = ()
-    base: Base | None = None
-    picture: tuple[int, int] | None = None
-
-    def deployed(self, plan: Plan, folder: Path) -> Plan:
-        """The plan with what a node needs to find, as written into `folder`; as it is if it came from a workload."""
-        if self.base is None:
-            return plan
-        found = Deployment(
-            base=relative(self.base.folder, folder),
-            packages={package.name: relative(package.folder, folder) for package in self.packages},
-            stream_fps=self.workload.stream_fps,
-            fps=self.workload.fps,
-            event_model=self.workload.event_model,
-            picture=self.picture,
-        )
-        return plan.model_copy(update={"deployment": found})
 
 
 def asked_for(
@@ -53,7 +29,7 @@ def asked_for(
     event_model: EventModel | None = None,
     picture: tuple[int, int] | None = None,
     quiet: bool = False,
-) -> Asked:
+) -> CameraApps:
     """Read a workload file, or packages and what their base costs on this node, which is measured if it was not yet.
 
     Raises:
@@ -65,20 +41,19 @@ def asked_for(
             raise SettingsError(
                 "--base, --stream-fps, --event-model and --picture go with packages: a workload says these itself"
             )
-        return Asked(read_workload(sources[0]))
+        return CameraApps(read_workload(sources[0]))
     packages = tuple(read_package(folder) for source in sources for folder in _folders(source))
     found = read_base(base) if base is not None else find_base(packages)
-    profile = profiled(found, quiet=quiet)
-    workload = workload_of(
+    apps = apps_of(
         packages,
         found,
-        layer_cost=profile.core_ms,
-        picture_cost=profile.picture_ms(*(picture or ())),
+        profiled(found, quiet=quiet),
+        picture=picture,
         stream_fps=stream_fps,
         event_model=event_model or "paper",
     )
     budget = USABLE * 1000 * (os.cpu_count() or 1)
-    return Asked(workload.model_copy(update={"budget": budget}), packages, found, picture)
+    return replace(apps, workload=apps.workload.model_copy(update={"budget": budget}))
 
 
 def profiled(base: Base, *, quiet: bool = False) -> Profile:

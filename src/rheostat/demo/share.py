@@ -26,9 +26,9 @@ from rheostat.share.node.fleet import Fleet
 from rheostat.share.node.trial import labelled_from, try_plan
 from rheostat.share.package import Package, read_package
 from rheostat.share.package.document import PACKAGE_FILE
-from rheostat.share.package.workload import relative, workload_of
+from rheostat.share.package.workload import CameraApps, apps_of
 from rheostat.share.picture import draw_svg, draw_text
-from rheostat.share.plan import Deployment, Plan, as_json, read_plan, write
+from rheostat.share.plan import Plan, as_json, read_plan, write
 from rheostat.share.runner.profile import PROFILE_FILE, Profile, measure, read_profile, write_profile
 from rheostat.share.scheduler import plan
 from rheostat.share.stem import load_base, write_base
@@ -63,11 +63,12 @@ def run(chapter: Chapter, progress: Progress) -> dict[str, Any]:
         packages = _packages(
             team, folder, scale, recipes.chosen(tried), points, _part(progress, "recipe", "packages", "packages made")
         )
-        fleet = _fleet(folder, packages, profile, labels)
+        apps = _apps(folder, packages, profile, labels)
+        fleet = Fleet.of(apps)
         rows = _planned(fleet, _budgets(scale, profile, fleet))
         _run_all(team, folder, rows, _part(progress, "packages", "plans", "plans run"))
     middle = _middle(rows)
-    write(folder / PLAN, _deployed(middle, fleet, folder))
+    write(folder / PLAN, apps.deployed(middle, folder))
     shown = _ran(folder, middle)
     return {
         "video": {
@@ -177,18 +178,10 @@ def _training_seconds(job: Job) -> float:
     return float(sum(epoch["cpu_seconds"][kind] for epoch in epochs for kind in ("data", "scoring", "training")))
 
 
-def _fleet(folder: Path, packages: Sequence[Package], profile: Profile, labels: Labels) -> Fleet:
-    base = read_base(folder / _BASE)
+def _apps(folder: Path, packages: Sequence[Package], profile: Profile, labels: Labels) -> CameraApps:
     _, first = next(pictures(labels.video, stop=1))
-    workload = workload_of(packages, base, layer_cost=profile.core_ms, stream_fps=labels.fps)
-    return Fleet(
-        base=base,
-        packages={package.name: package for package in packages},
-        layer_cost=profile.core_ms,
-        picture_cost=profile.picture_ms(first.shape[1], first.shape[0]),
-        stream_fps=workload.stream_fps,
-        fps=workload.fps,
-    )
+    size = (first.shape[1], first.shape[0])
+    return apps_of(packages, read_base(folder / _BASE), profile, picture=size, stream_fps=labels.fps)
 
 
 def _budgets(scale: ShareScale, profile: Profile, fleet: Fleet) -> list[float]:
@@ -273,17 +266,6 @@ def _middle(rows: Sequence[dict[str, Any]]) -> Plan:
     """The plan that is shown and served: of the middle budget, free to share."""
     free = [row["plan"] for row in rows if row["sharing"] == "any" and "plan" in row]
     return free[len(free) // 2]
-
-
-def _deployed(found: Plan, fleet: Fleet, folder: Path) -> Plan:
-    where = Deployment(
-        base=relative(fleet.base.folder, folder),
-        packages={name: relative(package.folder, folder) for name, package in fleet.packages.items()},
-        stream_fps=fleet.stream_fps,
-        fps=fleet.fps,
-        event_model=fleet.event_model,
-    )
-    return found.model_copy(update={"deployment": where})
 
 
 def served(folder: Path) -> tuple[Plan, Path]:

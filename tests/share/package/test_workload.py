@@ -8,9 +8,17 @@ import pytest
 from rheostat.errors import SettingsError, StateError
 from rheostat.share.package.document import HELD_OUT_FILE
 from rheostat.share.package.held_out import HeldOutScores, write_held_out
-from rheostat.share.package.workload import find_base, relative, usual_rates, usual_stream_fps, workload_of
+from rheostat.share.package.workload import (
+    CameraApps,
+    apps_of,
+    find_base,
+    relative,
+    usual_rates,
+    usual_stream_fps,
+    workload_of,
+)
 from rheostat.share.scheduler import plan
-from tests.share.folders import a_base, a_package, a_variant
+from tests.share.folders import a_base, a_package, a_variant, measured
 
 COST = (4.0, 3.0, 2.0, 1.0)
 
@@ -30,6 +38,22 @@ def test_a_workload_says_what_the_packages_say(tmp_path: Path) -> None:
         (3, 0.9, 0.1),
     ]
     assert plan(found, budget=60).optimal
+
+
+def test_the_plan_of_a_camera_names_the_packages_of_the_apps_it_plans(tmp_path: Path) -> None:
+    base = a_base(tmp_path / "base")
+    packages = [a_package(tmp_path / "apps" / name, base, name) for name in ("car", "bus")]
+    apps = apps_of(packages, base, measured(base), picture=(640, 360), stream_fps=5.0)
+    assert apps.workload.layer_cost == measured(base).core_ms
+    assert apps.workload.picture_cost == measured(base).picture_ms(640, 360) != measured(base).picture_ms()
+    both = plan(apps.workload, budget=1000)
+    bus = both.model_copy(update={"apps": [app for app in both.apps if app.name == "bus"]})
+    found = apps.deployed(bus, tmp_path / "apps").deployment
+    assert found is not None
+    assert (found.base, found.packages) == (str(base.folder), {"bus": "bus"})
+    assert (found.stream_fps, found.fps, found.event_model) == (5.0, (0.5, *range(1, 6)), "paper")
+    assert found.picture == (640, 360)
+    assert CameraApps(apps.workload).deployed(both, tmp_path) is both, "a workload names no networks to find"
 
 
 def test_dominated_variants_are_left_out(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rheostat.share.placement import place, read_fleet
 from rheostat.share.placement.carrying import Carrier, Order
 from rheostat.share.placement.gathering import gathered
 from rheostat.share.runner.profile import write_profile
-from tests.cli.test_plan_packages import measured
+from tests.share.folders import measured
 from tests.share.node.toys import colour_app, colour_base, video_of
 
 

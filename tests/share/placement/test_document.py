@@ -10,8 +10,7 @@ from rheostat.share.placement import place, read_fleet, read_placement
 from rheostat.share.placement.gathering import gathered, keep
 from rheostat.share.plan import read_plan, write
 from rheostat.share.runner.profile import write_profile
-from tests.cli.test_plan_packages import measured
-from tests.share.folders import a_base, a_package
+from tests.share.folders import a_base, a_package, measured
 from tests.share.placement.toys import a_workload
 from tests.share.workloads import refusal
 

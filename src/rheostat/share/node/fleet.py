@@ -10,7 +10,7 @@ from pathlib import Path
 from rheostat.errors import SettingsError
 from rheostat.share.base import Base, read_base
 from rheostat.share.package.document import Package, read_package
-from rheostat.share.package.workload import workload_of
+from rheostat.share.package.workload import CameraApps, workload_of
 from rheostat.share.plan import EventModel, Plan, Workload
 from rheostat.share.runner.profile import Profile
 from rheostat.share.scheduler import Sharing, least_budget, plan
@@ -39,6 +39,26 @@ class Fleet:
     event_model: EventModel = "paper"
     objective: str = "mean"
     sharing: Sharing = "any"
+
+    @classmethod
+    def of(cls, apps: CameraApps) -> Fleet:
+        """What runs if these are planned.
+
+        Raises:
+            SettingsError: They came from a workload, which names no networks.
+        """
+        if apps.base is None:
+            raise SettingsError("a workload names no networks to run: give packages, as `rheostat package` makes them")
+        asked = apps.workload
+        return cls(
+            base=apps.base,
+            packages={package.name: package for package in apps.packages},
+            layer_cost=asked.layer_cost,
+            picture_cost=asked.picture_cost,
+            stream_fps=asked.stream_fps,
+            fps=asked.fps,
+            event_model=asked.event_model,
+        )
 
     @cached_property  # held-out scores are read and replayed for it
     def workload(self) -> Workload:

@@ -4,18 +4,83 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rheostat.errors import SettingsError, StateError
 from rheostat.share.base import BASE_FILE, Base, read_base
 from rheostat.share.checking import SCHEMA
 from rheostat.share.package.document import Package
 from rheostat.share.package.held_out import detection_at
-from rheostat.share.plan import EventModel, Workload, read_workload
+from rheostat.share.plan import Deployment, EventModel, Plan, Workload, read_workload
+
+if TYPE_CHECKING:
+    from rheostat.share.runner.profile import Profile
 
 USUAL_STREAM_FPS = 10.0
 SLOWEST = 0.5  # of the rates that are offered by default
+
+
+@dataclass(frozen=True)
+class CameraApps:
+    """What is to be planned for one camera, and where it came from: the rest is there if it came from packages."""
+
+    workload: Workload
+    packages: tuple[Package, ...] = ()
+    base: Base | None = None
+    picture: tuple[int, int] | None = None
+
+    def deployed(self, plan: Plan, folder: Path) -> Plan:
+        """A plan of these apps, or of some, with what a node needs to find; paths are as seen from `folder`.
+
+        The plan as it is if they came from a workload, which names no networks.
+        """
+        if self.base is None:
+            return plan
+        planned = {app.name for app in plan.apps}
+        found = Deployment(
+            base=relative(self.base.folder, folder),
+            packages={one.name: relative(one.folder, folder) for one in self.packages if one.name in planned},
+            stream_fps=self.workload.stream_fps,
+            fps=self.workload.fps,
+            event_model=self.workload.event_model,
+            picture=self.picture,
+        )
+        return plan.model_copy(update={"deployment": found})
+
+
+def apps_of(
+    packages: Sequence[Package],
+    base: Base,
+    profile: Profile,
+    *,
+    picture: tuple[int, int] | None = None,
+    stream_fps: float | None = None,
+    event_model: EventModel = "paper",
+) -> CameraApps:
+    """Say what is to be planned for a camera whose apps have these packages, on the node of a profile.
+
+    Args:
+        packages: One per app.
+        base: What they were trained on.
+        profile: What its layers cost.
+        picture: Width and height of the camera's pictures, in pixels; None = 1280 x 720.
+        stream_fps: As for `workload_of`.
+        event_model: As for `workload_of`.
+
+    Raises:
+        SettingsError, StateError: As `workload_of`.
+    """
+    workload = workload_of(
+        packages,
+        base,
+        layer_cost=profile.core_ms,
+        picture_cost=profile.picture_ms(*(picture or ())),
+        stream_fps=stream_fps,
+        event_model=event_model,
+    )
+    return CameraApps(workload, tuple(packages), base, picture)
 
 
 def workload_of(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rheostat.errors import SettingsError
 from rheostat.share.base import Base, read_base
-from rheostat.share.package.document import Package, read_package
-from rheostat.share.package.workload import find_base, relative, workload_of
+from rheostat.share.package.document import read_package
+from rheostat.share.package.workload import CameraApps, apps_of, find_base
 from rheostat.share.placement.document import (
     PLACEMENT_FILE,
     FleetCamera,
@@ -19,35 +18,10 @@ from rheostat.share.placement.document import (
     write_placement,
 )
 from rheostat.share.placement.placing import Placed
-from rheostat.share.plan import Deployment, Plan, Workload, read_workload, write
+from rheostat.share.plan import read_workload, write
 
 if TYPE_CHECKING:
     from rheostat.share.runner.profile import Profile
-
-
-@dataclass(frozen=True)
-class CameraApps:
-    """The apps of a camera; the rest is there if they came from packages."""
-
-    workload: Workload
-    packages: tuple[Package, ...] = ()
-    base: Base | None = None
-    picture: tuple[int, int] | None = None
-
-    def deployed(self, plan: Plan, folder: Path) -> Plan:
-        """A plan of them with what a node needs to find, as written into `folder`."""
-        if self.base is None:
-            return plan
-        planned = {app.name for app in plan.apps}
-        found = Deployment(
-            base=relative(self.base.folder, folder),
-            packages={p.name: relative(p.folder, folder) for p in self.packages if p.name in planned},
-            stream_fps=self.workload.stream_fps,
-            fps=self.workload.fps,
-            event_model=self.workload.event_model,
-            picture=self.picture,
-        )
-        return plan.model_copy(update={"deployment": found})
 
 
 def gathered(
@@ -100,16 +74,14 @@ def _read(camera: FleetCamera, folder: Path, profiled: Callable[[Base], Profile]
         return CameraApps(read_workload(folder / camera.workload))
     packages = tuple(read_package(folder / place) for place in camera.packages)
     base = read_base(folder / camera.base) if camera.base is not None else find_base(packages)
-    profile = profiled(base)
-    workload = workload_of(
+    return apps_of(
         packages,
         base,
-        layer_cost=profile.core_ms,
-        picture_cost=profile.picture_ms(*(camera.picture or ())),
+        profiled(base),
+        picture=camera.picture,
         stream_fps=camera.stream_fps,
         event_model=camera.event_model,
     )
-    return CameraApps(workload, packages, base, camera.picture)
 
 
 def _as_measured(base: Base) -> Profile:
