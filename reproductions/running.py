@@ -47,6 +47,8 @@ def produce(
 ) -> dict[str, Any]:
     """Compute the cells that the record in `out` does not have yet, and return the record.
 
+    The environment of the record is that of the newest rows; where older ones were made at another commit, they say so.
+
     Args:
         figure: What to produce.
         out: Folder of the records; the record is written after each cell.
@@ -61,6 +63,8 @@ def produce(
     cells = figure.cells(workloads)
     missing = [cell for cell in cells if _key(cell) not in rows]
     seen_on = environment() if missing else before["environment"]
+    if seen_on["commit"] != before["environment"]["commit"]:
+        rows = {key: {**row, "commit": row.get("commit", before["environment"]["commit"])} for key, row in rows.items()}
 
     def record() -> dict[str, Any]:
         return {
@@ -74,7 +78,7 @@ def produce(
             "rows": [rows[_key(cell)] for cell in cells if _key(cell) in rows],
         }
 
-    say(f"{figure.name}: {len(cells)} cells, {len(cells) - len(missing)} of them there already")
+    say(f"{figure.name}: {len(cells)} cells, {len(cells) - len(missing)} of them there already, in {path}")
     for number, (cell, row) in enumerate(_computed(figure.row, missing, workers), 1):
         rows[_key(cell)] = {"cell": cell, **rounded(row)}
         write_json(path, record())

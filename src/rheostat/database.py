@@ -101,11 +101,16 @@ def migrate(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) 
         scripts: What makes version 1 of an empty file, version 2 of that, and so on.
 
     Raises:
-        StateError: The file is of a later version than this program knows.
+        StateError: The file is of a later version than this program knows, or SQLite cannot bring it to this one.
     """
     version = version_of(connection, path, scripts)
     for number, script in enumerate(scripts[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+        except sqlite3.Error as error:
+            raise StateError(
+                f"store {path} cannot be brought to version {number}: {error}; free space, or give another store"
+            ) from None
 
 
 def version_of(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) -> int:
@@ -136,6 +141,8 @@ def make_whole(path: Path, make: Callable[[Path], Database]) -> None:
     for left in (beside, *(beside.with_name(f"{beside.name}{end}") for end in ("-wal", "-shm"))):
         left.unlink(missing_ok=True)  # of a process that died here
     make(beside).close()  # the last one to close leaves a single file
+    for end in ("-wal", "-shm"):  # of a store that was removed without them: SQLite would play them into this one
+        path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
     beside.replace(path)
 
 

@@ -11,6 +11,8 @@ Every message names the value, the range that is allowed and the remedy::
     ├── DivergedError (ArithmeticError)   training has left the finite numbers
     └── MissingExtraError (ImportError)   an optional dependency is not installed
 
+Special kinds of these, e.g. `UndecodableError`, `ConflictError` and `PeerError`, lie beside what raises them.
+
 The command line turns each into one line on standard error and exit code 2.
 """
 

@@ -29,3 +29,8 @@ def svg(figure: Figure) -> str:
     with rc_context({"svg.hashsalt": "rheostat", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def inline(svg: str) -> str:
+    """An SVG document without its prologue, for use within HTML."""
+    return svg[svg.index("<svg") :]

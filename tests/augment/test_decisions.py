@@ -17,15 +17,8 @@ import numpy as np
 import pytest
 
 from rheostat.augment import decisions as decisions_module
-from rheostat.augment.decisions import (
-    ConflictError,
-    DataIdentity,
-    Decision,
-    Decisions,
-    check_identity,
-    labels_after,
-    read_decisions,
-)
+from rheostat.augment.decision import ConflictError, DataIdentity, Decision, check_identity, labels_after
+from rheostat.augment.decisions import Decisions, read_decisions
 from rheostat.errors import DataError, SettingsError, StateError
 
 DATA = DataIdentity("12e3", 1000, ("cat", "dog", "horse"))
@@ -205,7 +198,8 @@ def test_any_order_of_decisions_and_undos_gives_what_stacks_give(store: Decision
 _HAMMER = """
 import sys
 from pathlib import Path
-from rheostat.augment.decisions import *
+from rheostat.augment.decision import ConflictError, DataIdentity
+from rheostat.augment.decisions import Decisions
 data = DataIdentity("12e3", 1000, ("cat", "dog", "horse"))
 with Decisions(Path(sys.argv[1]), data=data) as store:
     print("open", flush=True)
@@ -449,6 +443,7 @@ def test_labels_of_ones_own_are_read_from_two_columns(tmp_path: Path) -> None:
         ("a.csv", b"index,label\n1,\n", "line 2 is relabel without a label"),
         ("a.csv", b"index,label,decision\n1,2,keep\n", "line 2 is keep with a label"),
         ("a.csv", b"index,label,decision\n1,,hold\n", "line 2 has decision 'hold': it must be one of keep, relabel"),
+        ("a.csv", b"index,given,label\n1,0,2\n4,,1\n", "has a given label in some rows and none in others"),
         ("a.csv", b"index,label\n1,2\n4,1\n1,0\n", "decides example 1 more than once"),
         ("a.csv", b"index,label,fingerprint\n1,2,a\n2,2,b\n", r"more than one data set \(a and b\)"),
         ("a.csv", b"index,label\n\xff,2\n", "is not text in UTF-8"),

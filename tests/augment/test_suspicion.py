@@ -187,6 +187,7 @@ def test_a_log_is_ranked_by_the_score_of_that_name() -> None:
         ({"audits": 1.0}, r"audits is 1.0: .* \[0, 1\)"),
         ({"audits": -0.1}, r"audits is -0.1"),
         ({"rounds": 0}, r"rounds is 0"),
+        ({"seed": -1}, r"seed is -1"),
     ],
 )
 def test_arguments_outside_their_range_are_refused(options: dict[str, float], told: str) -> None:

@@ -27,5 +27,7 @@ def test_it_measures_selection_against_its_ideal_and_uniform_against_the_plain_l
 
 
 def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="turns is 0: at least 1"):
+        measure_overhead(0)
     with pytest.raises(SettingsError, match="unknown model 'lenett': did you mean lenet"):
         measure_overhead(1, name="lenett")

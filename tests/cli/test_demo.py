@@ -65,6 +65,16 @@ def test_a_mistake_is_told_in_one_line_and_changes_nothing(
     assert files_of(tmp_path) == before
 
 
+def test_a_page_that_cannot_be_served_is_told_before_the_work(
+    call: Call, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("rheostat.console")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    shown = call("demo", "--out", tmp_path / "out", "--serve")
+    assert (shown.code, "uvicorn is missing" in shown.err, (tmp_path / "out").exists()) == (2, True, False)
+
+
 def test_ctrl_c_says_how_to_go_on(call: Call, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(chapter: chapters.Chapter, progress: Any) -> dict[str, Any]:
         raise KeyboardInterrupt

@@ -160,6 +160,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert not (run / "suspects" / "suspects.html").exists()
 
 
+def test_a_page_that_cannot_be_served_is_told_before_the_work(call: Call, run: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.startswith("rheostat.console")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.setattr("rheostat.review.open_run", None)
+
+    shown = call("review", run)
+
+    assert (shown.code, "uvicorn is missing" in shown.err) == (2, True)
+
+
 def test_a_run_that_looked_at_nothing_says_what_to_do(call: Call, tmp_path: Path):
     run = run_folder(tmp_path / "run", looks=False)
 

@@ -94,6 +94,17 @@ def test_settings_may_come_from_a_file(call: Call, plan: Path, tmp_path: Path) -
     assert (tmp_path / "e.jsonl").read_text().count("finished") == 1
 
 
+def test_a_page_that_cannot_be_served_is_told_before_anything_is_begun(
+    call: Call, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = video_of(tmp_path / "v.mp4", ("grey", 0.5))
+    for name in [name for name in sys.modules if name.startswith("rheostat.console")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    shown = call("run", plan, "--source", video, "--out", tmp_path / "out", "--console")
+    assert (shown.code, "uvicorn is missing" in shown.err, (tmp_path / "out").exists()) == (2, True, False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

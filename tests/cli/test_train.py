@@ -55,6 +55,7 @@ def test_every_setting_is_a_flag_with_its_description(call: Call):
         (["train", *DIGITS, "--speed", "9"], "--speed"),
         (["train", "--resume", "nowhere"], "is this the folder of a run?"),
         (["train", *DIGITS, "--out", "a", "--resume", "b"], "exclude each other"),
+        (["train", "--config", "a.toml", "--resume", "b"], "--config and --resume exclude each other"),
         (["train", "--config", "none.toml"], "none.toml does not exist"),
         (["bench", "select", *SMALL, "--share", "2"], "share is 2.0"),
         (["bench", "select", *SMALL, "--policies", "nonsense"], "unknown policy 'nonsense'"),

@@ -174,6 +174,7 @@ def test_the_budget_is_set(client: httpx.Client, node: FakeNode):
         ("/api/apps", {"folder": "  "}, "not blank"),
         ("/api/apps", {"folder": "a\nb"}, "on one line"),
         ("/api/apps", {"folder": "/srv/holiday"}, "is not a package"),
+        ("/api/apps", {"folder": "~nobody-of-this-name/x"}, "is not where this node takes packages from"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(
@@ -285,6 +286,10 @@ def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address(guarde
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert guarded.get("/api/status").status_code == 200  # by the cookie that the client holds now
+    again = guarded.get("/", params={"token": TOKEN})
+    assert (again.status_code, again.headers["location"]) == (303, "/"), (
+        "it leaves the address of who is in already, too"
+    )
 
 
 def test_the_way_in_leads_to_no_other_host(guarded: httpx.Client, guarded_server: Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import threading
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from rheostat.console import serve
-from rheostat.errors import SettingsError
+from rheostat.console.server import listen
+from rheostat.errors import SettingsError, StateError
 from tests.console.fakes import FakeNode
 
 
@@ -69,6 +72,19 @@ def test_a_port_that_is_none_is_refused_in_one_line(node: FakeNode, port: int):
         serve(node, port=port)
 
 
-def test_a_host_that_is_not_this_machine_is_refused_in_one_line(node: FakeNode):
-    with pytest.raises(SettingsError, match=r"cannot listen on 192\.0\.2\.1 port 0: .*; choose another"):
-        serve(node, host="192.0.2.1", port=0)
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
+def test_a_host_that_is_not_this_machine_is_refused_in_one_line(node: FakeNode, host: str):
+    with pytest.raises(SettingsError, match=rf"cannot listen on {re.escape(host)} port 0: .*; choose another"):
+        serve(node, host=host, port=0)
+
+
+def test_what_cannot_be_made_leaves_its_port_free(node: FakeNode):
+    with serve(node, port=0) as server:
+        port = server.port
+
+    def broken(**_: object) -> FastAPI:
+        raise StateError("no")
+
+    for _ in range(2):
+        with pytest.raises(StateError, match="no"):
+            listen(broken, "127.0.0.1", port, None)

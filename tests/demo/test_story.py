@@ -118,6 +118,32 @@ def test_what_is_over_is_not_run_again(done: Done, monkeypatch: pytest.MonkeyPat
     assert set(before) == set(after)
 
 
+def test_runs_that_a_kill_left_behind_go_with_the_next_call(
+    done: Done, undrawn: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, kept = tmp_path / "out", done[1]["chapters"]["augment"]["run"]
+    shutil.copytree(done[0], folder)
+    (folder / "augment" / "runs" / "another").mkdir()
+    (folder / "select" / "runs").mkdir()
+    monkeypatch.setattr(story_module, "_RUN", dict.fromkeys(CHAPTERS, _must_not_run))
+    run_demo(folder, only=["select", "augment"], jobs=1, scale=SMALL)
+    assert not (folder / "select" / "runs").exists()
+    assert [run.name for run in (folder / "augment" / "runs").iterdir()] == [kept]
+
+
+def test_a_chapter_that_ends_keeps_its_record_before_its_runs_go(
+    undrawn: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def killed(chapter: Any, record: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(story_module._RUN, "augment", lambda chapter, progress: {"run": "x"})
+    monkeypatch.setitem(story_module._TIDY, "augment", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(tmp_path / "out", only=["augment"], jobs=1, scale=SMALL)
+    assert json.loads((tmp_path / "out" / "augment" / "chapter.json").read_text())["run"] == "x"
+
+
 def test_a_chapter_with_other_settings_is_run_anew_and_the_others_are_not(
     done: Done, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

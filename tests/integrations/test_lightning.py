@@ -4,7 +4,8 @@ import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import pytorch_lightning
@@ -12,14 +13,15 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, OneCycleLR, StepLR
 from torch.utils.data import DataLoader, DistributedSampler
 
 from rheostat.errors import MissingExtraError, SettingsError
 from rheostat.integrations import lightning as integration
+from rheostat.integrations.ahead import Ahead
 from rheostat.integrations.lightning import SelectiveCallback
-from rheostat.select import Phases, Random, Reweighted, Scoring, SelectiveBackprop, Uniform
+from rheostat.select import Phases, Random, Reweighted, Scoring, SelectiveBackprop, SelectiveLoader, Uniform
 from rheostat.signals import ExampleLog
 from tests.integrations.digits import BATCH, SIZE, Checked, Digits, digits, error, loader, trainer, weights
 
@@ -382,3 +384,13 @@ def test_without_lightning_the_error_says_what_to_install(monkeypatch: pytest.Mo
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'rheostat\[lightning\]'"):
         runpy.run_path(integration.__file__)
+
+
+def test_what_was_fetched_ahead_comes_back_on_the_device_of_the_model() -> None:
+    model = nn.Linear(2, 2, device="meta")  # for an accelerator, whose checkpoints are read to the host
+    loader = SimpleNamespace(model=model, epoch=0, with_kept=lambda: iter(()), load_state_dict=lambda state: None)
+    ahead = Ahead(cast("SelectiveLoader", loader), None)
+    kept = {name: torch.ones(3) for name in ("index", "score", "weight", "age", "targets", "looked")}
+    ahead.restore({"selection": {}, "ahead": [([torch.ones(3)], kept)]})
+    next(iter(ahead))
+    assert {value.device.type for value in vars(ahead.begin()).values()} == {"meta"}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,8 +154,12 @@ def test_when_it_is_interrupted_nobody_works_on(
 
 
 def test_what_is_wrong_with_an_order_is_told_before_any_task(
-    cluster: None, base: tuple[Network, Base], clips: tuple[Path, ...], tmp_path: Path
+    cluster: None, base: tuple[Network, Base], clips: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def begun(work: object) -> object:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda *_: pytest.fail("a task was begun")))
+
+    monkeypatch.setattr(ray, "remote", begun)
     good = PackageOrder("good", LABEL, clips, tmp_path / "good", **SHORT)
     with pytest.raises(SettingsError, match="unknown label 'cat'"):
         build_packages(network, base[1].folder, [good, PackageOrder("bad", "cat", clips, tmp_path / "bad", **SHORT)])

@@ -317,7 +317,7 @@ def test_a_resumed_run_evaluates_after_its_own_epochs_and_no_more(tmp_path: Path
     made(tmp_path).train()
     third = sorted(tmp_path.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))[2]
     again = made(tmp_path / "again")
-    again.train(resume_from_checkpoint=str(third))
+    again.train(resume_from_checkpoint=third)  # a path, as the trainer takes it too
     assert len([entry for entry in again.state.log_history if "eval_loss" in entry]) == 4
 
 

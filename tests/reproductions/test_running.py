@@ -64,6 +64,14 @@ def test_only_missing_cells_are_computed_unless_asked_for_afresh(tmp_path: Path)
     assert computed == [5, 2, 5]
 
 
+def test_rows_of_an_earlier_commit_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for commit, numbers in (("aaa", [1]), ("bbb", [1, 2]), ("ccc", [1, 2, 3]), ("ddd", [1, 2, 3])):
+        monkeypatch.setattr("reproductions.running.environment", lambda commit=commit: {"commit": commit})
+        record = made(tmp_path, numbers)
+    assert record["environment"] == {"commit": "ccc"}, "nothing was computed at ddd"
+    assert [row.get("commit") for row in record["rows"]] == ["aaa", "bbb", None]
+
+
 def test_several_processes_give_the_same_record(tmp_path: Path):
     alone, together = (made(tmp_path / str(w), [3, 1, 2], workers=w) for w in (1, 2))
 

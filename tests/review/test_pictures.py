@@ -61,6 +61,17 @@ def test_a_large_thumbnail_is_a_photograph(of_pets: SeenRun, monkeypatch: pytest
     assert pixels(thumbnail.content).shape == (80, 160)
 
 
+def test_a_photograph_that_lies_on_its_side_is_turned_as_training_turned_it(
+    of_pets: SeenRun, monkeypatch: pytest.MonkeyPatch
+):
+    file, turned = io.BytesIO(), Image.Exif()
+    turned[0x0112] = 6  # the top of the picture is at the right
+    Image.effect_noise((400, 200), 80).save(file, "JPEG", exif=turned)
+    monkeypatch.setattr(type(of_pets.data.files), "content", lambda *_: file.getvalue())
+
+    assert pixels(thumbnail_of(of_pets.data, 0, 160).content).shape == (160, 80)
+
+
 def test_a_data_uri_holds_the_file(of_pets: SeenRun):
     picture = picture_of(of_pets.data, 1)
     head, _, body = picture.uri.partition(",")

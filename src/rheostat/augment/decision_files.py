@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +194,11 @@ def _seconds(value: Any) -> float:
         return 0.0  # a spreadsheet has made a date of it: it decides nothing
 
 
-def _must_be_single(path: Path, found: Iterable[Decision]) -> None:
+def _must_be_single(path: Path, found: Sequence[Decision]) -> None:
+    if len({one.given is None for one in found}) > 1:
+        raise DataError(
+            f"{path} has a given label in some rows and none in others: fill the column given, or leave it out"
+        )
     seen: set[int] = set()
     for one in found:
         if one.index in seen:

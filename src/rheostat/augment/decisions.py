@@ -20,23 +20,11 @@ from rheostat.augment.decision import (
     Decision,
     check_decision,
     check_identity,
-    labels_after,
     verdicts_of,
 )
 from rheostat.augment.decision_files import read_csv, read_jsonl, write_csv, write_jsonl
 from rheostat.database import Database, make_whole, migrate, take_lock, version_of
 from rheostat.errors import DataError, StateError
-
-__all__ = [
-    "ConflictError",
-    "DataIdentity",
-    "Decision",
-    "Decisions",
-    "check_identity",
-    "labels_after",
-    "read_decisions",
-    "verdicts_of",
-]
 
 _MADE_BY = 0x52684465  # application_id of the file: "RhDe"
 _SCRIPTS = (

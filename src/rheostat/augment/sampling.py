@@ -88,7 +88,7 @@ def in_rounds(
         DataError: `reviewed` holds an index outside the data set.
     """
     size = len(score)
-    check_sampling(budget, rounds, audits)
+    check_sampling(budget, rounds, audits, seed)
     before = np.unique(np.fromiter(reviewed, np.int64))
     if len(before) and not 0 <= before[0] <= before[-1] < size:
         wrong = before[0] if before[0] < 0 else before[-1]
@@ -124,12 +124,14 @@ def in_rounds(
     )
 
 
-def check_sampling(budget: float, rounds: int, audits: float) -> None:
+def check_sampling(budget: float, rounds: int, audits: float, seed: int = 0) -> None:
     """Refuse what no list can be made of.
 
     Raises:
-        SettingsError: `budget`, `rounds` or `audits` is outside its range.
+        SettingsError: `budget`, `rounds`, `audits` or `seed` is outside its range.
     """
+    if seed < 0:
+        raise SettingsError(f"seed is {seed}: it must be at least 0")
     if not 0 < budget <= 1:
         raise SettingsError(f"budget is {budget}: it is a share of the data set in (0, 1], e.g. budget=0.05")
     if rounds < 1:

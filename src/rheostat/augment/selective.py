@@ -61,7 +61,8 @@ class SelectiveAugment:
 
     At the beginning of an epoch it reads from the log how difficult and how suspect every example is; from that come
     the probabilities of the whole epoch. Views that are not augmented feed the log; augmented ones reward a kind that
-    learns. There is one host synchronisation per batch of its own: how many rows are augmented.
+    learns. On an accelerator a batch waits for the device once for how many rows are augmented, and once for each
+    operation that is applied in a row; a search waits once more for its rewards.
 
     What it does not touch: the loader, the model, the global random state.
 

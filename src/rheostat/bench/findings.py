@@ -172,4 +172,4 @@ def _seconds(seconds: float) -> str:
 
 def _count(number: float) -> str:
     """A number of examples, short."""
-    return f"{number / 1e6:.3f} M" if number >= 1e6 / 10 else f"{number:,.0f}"
+    return f"{number / 1e6:.3f} M" if number >= 1e5 else f"{number:,.0f}"

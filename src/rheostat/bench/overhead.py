@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rheostat.errors import unknown_name
+from rheostat.errors import SettingsError, unknown_name
 from rheostat.records import environment
 from rheostat.select import Scoring, SelectiveBackprop, SelectiveLoader, Uniform
 from rheostat.signals import euclidean
@@ -72,8 +72,10 @@ def measure_overhead(
         `backwards_share` and `environment`.
 
     Raises:
-        SettingsError: There is no setting of this name.
+        SettingsError: There is no setting of this name, or no turn.
     """
+    if turns < 1:
+        raise SettingsError(f"turns is {turns}: at least 1 is measured; 60 is usual")
     if name not in SETTINGS:
         raise unknown_name("model", name, SETTINGS)
     setting = SETTINGS[name]

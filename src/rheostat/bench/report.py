@@ -11,6 +11,7 @@ import jinja2
 from rheostat.bench.compare import PLAIN
 from rheostat.bench.findings import conditions_of, sentences_of, table_of
 from rheostat.bench.plots import plots_of
+from rheostat.figures import inline
 from rheostat.records import write_bytes
 
 _CAPTIONS = {
@@ -34,13 +35,8 @@ def write_report(record: dict[str, Any], path: Path, *, title: str, lead: str) -
         findings=sentences_of(record),
         header=header,
         cells=cells,
-        plots=[(_CAPTIONS[name], _inline(svg)) for name, svg in plots_of(record).items()],
+        plots=[(_CAPTIONS[name], inline(svg)) for name, svg in plots_of(record).items()],
         conditions=conditions_of(record),
         settings=", ".join(f"{name}={settings[name]}" for name in _TOLD),
     )
     write_bytes(path, page.encode())
-
-
-def _inline(svg: str) -> str:
-    """An SVG document without its prologue, for use within HTML."""
-    return svg[svg.index("<svg") :]

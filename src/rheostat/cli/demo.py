@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def demo(
     chosen = CHAPTERS if only is None else tuple(name.strip() for name in only.split(","))
     if serve and "share" not in chosen and not (output / "share" / "plan.json").exists():
         raise SettingsError("--serve shows the plan of the chapter share: leave --only out, or name share in it")
+    if serve:
+        import_module("rheostat.console")  # if it is missing, say so before the work
     with resumable("the same command"), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading")
         record = run_demo(output, only=chosen, jobs=jobs, progress=progress)

@@ -11,7 +11,7 @@ import typer
 
 import rheostat
 from rheostat.cli.terminal import out
-from rheostat.errors import SettingsError
+from rheostat.errors import SettingsError, unknown_name
 
 commands = typer.Typer()
 
@@ -36,7 +36,7 @@ def reproduce(
         out.print("\nrheostat reproduce NAME --help says what each takes", highlight=False, markup=False)
         return
     if name.replace("_", "-") not in known:
-        raise SettingsError(f"there is no reproduction {name!r}: take one of {', '.join(known)}")
+        raise unknown_name("reproduction", name, known)
     if str(folder.parent) not in sys.path:
         sys.path.insert(0, str(folder.parent))  # worker processes inherit it
     made = importlib.import_module(f"{_ROOM}.{name.replace('-', '_')}.__main__")

@@ -6,6 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +50,7 @@ def suspects(
     from rheostat.review import make_suspects, open_run, write_sheet
     from rheostat.review.exports import checked_kinds
 
-    kinds = checked_kinds(export.split(",") if export else [])
+    kinds = checked_kinds([name.strip() for name in export.split(",")] if export else [])
     with progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
         seen = open_run(run)
@@ -97,6 +98,7 @@ def review(
     if export is not None:
         _export(run, export, as_json=as_json)
         return
+    import_module("rheostat.console.review")  # if it is missing, say so before the work
     with progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
         seen = open_run(run)

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +47,8 @@ def run(
     from rheostat.share.node.fleet import fleet_of
     from rheostat.share.node.live import Node
 
+    if console:
+        import_module("rheostat.console")  # if it is missing, say so before the work
     settings = NodeSettings.checked((read_settings_file(config) if config is not None else {}) | given)
     asked = read_plan(plan)
     fleet = fleet_of(asked, plan.parent, lambda base: profiled(base, quiet=as_json))

@@ -44,6 +44,11 @@ def train(
     if resume is not None:
         if output is not None:
             raise SettingsError("--out and --resume exclude each other: a resumed run stays in its folder")
+        if config is not None:
+            raise SettingsError(
+                "--config and --resume exclude each other: a resumed run keeps its settings; what may change, such as "
+                "--epochs, is given as a flag"
+            )
         given = read_json(resume / "settings.json") | given
     settings = checked(given, config)
 
@@ -89,12 +94,12 @@ def bench_select(
     from rheostat.bench import arms_of, compare, write_report
     from rheostat.training import prepare
 
-    base = checked(given, config)
+    base, asked = checked(given, config), [name.strip() for name in policies.split(",")]
     with resumable("the same command"), progress_bar(shown=not as_json) as progress:
         progress(0.0, "loading data")
-        plain = arms_of(base, policies.split(","), examples=1_000_000, share=share)[0]  # finds what is wrong at once
+        plain = arms_of(base, asked, examples=1_000_000, share=share)[0]  # finds what is wrong at once
         examples = len(prepare(plain.settings).data.train.labels)
-        arms = arms_of(base, policies.split(","), examples=examples, share=share)
+        arms = arms_of(base, asked, examples=examples, share=share)
         found = compare(arms, range(seeds), output, jobs=jobs, on_run=_counting(progress))
     write_json(output / "record.json", found)
     if record is not None:

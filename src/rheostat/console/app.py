@@ -140,7 +140,7 @@ def _change(app: FastAPI, node: LiveNode) -> None:
     @app.post("/api/apps")
     def add(values: dict[str, Any]) -> Response:
         asked = read_document(_NewApp, values, "request", versioned=False)
-        folder = _among(Path(asked.folder).expanduser(), node.package_folders())
+        folder = _among(Path(asked.folder), node.package_folders())
         return JSONResponse({"name": node.add_app(folder)}, 201)
 
     @app.delete("/api/apps/{name:path}")

@@ -129,9 +129,12 @@ class Guard:
         """The answer that the application is not asked for; None if it is."""
         host = request.headers.get("host", "")
         if not host_allowed(host, self._host):
-            return _error(421, f"host {host[:80]!r} is not this console: ask for localhost or {self._host}")
+            bound = f"{socket.gethostname()} or an address of this machine" if is_everywhere(self._host) else self._host
+            return _error(421, f"host {host[:80]!r} is not this console: ask for localhost or {bound}")
         if self._token is not None and not self._carries_token(request.headers, request.cookies.get(_cookie(request))):
             return self._enter(request) if method == "GET" else _error(401, _NEEDS_TOKEN, _BEARER)
+        if self._token is not None and method == "GET" and self._token_in(request):
+            return self._enter(request)  # it must not stay in the address
         if method not in _ASKING and not changes_allowed(request.headers):
             return _error(403, "another site asked for this change: make it on the console's own page")
         return _too_large(request.headers)
@@ -142,15 +145,19 @@ class Guard:
 
     def _enter(self, request: HTTPConnection) -> Response:
         """Take the token from the address into a cookie, and leave it out of the address."""
-        given = parse_qsl(request.url.query, keep_blank_values=True)
-        if not any(name == "token" and self._is_token(value) for name, value in given):
+        if not self._token_in(request):
             is_page = "text/html" in request.headers.get("accept", "")
             return HTMLResponse(_LOGIN, 401, _BEARER) if is_page else _error(401, _NEEDS_TOKEN, _BEARER)
+        given = parse_qsl(request.url.query, keep_blank_values=True)
         rest = urlencode([(name, value) for name, value in given if name != "token"])
         path = "/" + request.url.path.lstrip("/")  # "//elsewhere" would be another host
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
         answer.set_cookie(_cookie(request), self._token or "", httponly=True, samesite="strict")
         return answer
+
+    def _token_in(self, request: HTTPConnection) -> bool:
+        given = parse_qsl(request.url.query)
+        return any(name == "token" and self._is_token(value) for name, value in given)
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), (self._token or "").encode())

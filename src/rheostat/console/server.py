@@ -111,7 +111,14 @@ def listen(make: MakeApp, host: str, port: int, token: str | None) -> Server:
     try:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         bound = socket.create_server((address[0], port), family=family)
-    except OSError as error:
-        told = f"the console cannot listen on {host} port {port}: {error.strerror}; choose another port or host"
-        raise SettingsError(told) from None
-    return Server(make, bound, host=host, token=token)
+    except (OSError, UnicodeError) as error:  # a name that cannot be one of a host
+        told = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"the console cannot listen on {host} port {port}: {told}; choose another host or port, 0 for any that is "
+            "free"
+        ) from None
+    try:
+        return Server(make, bound, host=host, token=token)
+    except BaseException:
+        bound.close()
+        raise

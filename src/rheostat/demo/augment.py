@@ -6,7 +6,6 @@ import csv
 import io
 import math
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ def run(chapter: Chapter, progress: Progress) -> dict[str, Any]:
         Arm(HARDER, _with(reviewed, **half, rate="rank", rate_gamma=1.0)),
     ]
     after = compare(then, seeds, runs, jobs=chapter.jobs, on_run=_told(progress, len(first) * scale.seeds, total))
-    record = {
+    return {
         "arms": {name: _arm(content) for found in (before, after) for name, content in found["arms"].items()},
         "examples": len(truth),
         "test": before["data"]["test"],
@@ -84,8 +83,13 @@ def run(chapter: Chapter, progress: Progress) -> dict[str, Any]:
         "suspects": _of_suspects(seen, listed, truth),
         "run": seen.folder.name,
     }
-    _keep_one(runs, seen.folder.name)
-    return record
+
+
+def tidy(chapter: Chapter, record: dict[str, Any]) -> None:
+    """Remove the runs, once what is told of them has been kept; the one that was reviewed stays, to be looked at."""
+    for run_folder in (chapter.folder / _RUNS).glob("*"):
+        if run_folder.name != record["run"]:
+            shutil.rmtree(run_folder)
 
 
 def decide(seen: SeenRun, listed: SuspectList, truth: np.ndarray) -> None:
@@ -186,10 +190,3 @@ def _labels_file(labels: np.ndarray) -> bytes:
 
 def _told(progress: Progress, before: int, total: int) -> Any:
     return lambda done, _, name: progress((before + done) / total, f"{before + done} of {total} runs, last {name}")
-
-
-def _keep_one(runs: Path, name: str) -> None:
-    """The run that was reviewed stays, to be looked at; the others were for a number each."""
-    for other in runs.iterdir():
-        if other.name != name:
-            shutil.rmtree(other)

@@ -12,6 +12,7 @@ import jinja2
 from rheostat.demo import found_share
 from rheostat.demo.figures import Figure
 from rheostat.demo.told import IDEA, told
+from rheostat.figures import inline
 from rheostat.records import write_bytes
 
 
@@ -44,7 +45,7 @@ def _chapter(record: dict[str, Any], figures: Sequence[Figure]) -> dict[str, Any
     shared = record["chapter"] == "share"
     return {
         "told": told(record),
-        "figures": [(one.name, one.svg[one.svg.index("<svg") :], one.caption) for one in figures],
+        "figures": [(one.name, inline(one.svg), one.caption) for one in figures],
         "apps": found_share.apps_table(record) if shared else None,
         "frame": record["frame"] if shared else None,
         "shown": record["suspects"]["shown"] if record["chapter"] == "augment" else [],

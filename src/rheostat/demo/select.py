@@ -36,8 +36,13 @@ def run(chapter: Chapter, progress: Progress) -> dict[str, Any]:
         on_run=lambda done, of, name: progress(done / of, f"{done} of {of} runs, last {name}"),
     )
     finals = [read_json(runs / f"{GOVERNED}-s{seed}" / "summary.json")["final"] for seed in range(scale.seeds)]
-    shutil.rmtree(runs)
     return {"comparison": found, "modes": _modes([final["modes"] for final in finals])}
+
+
+def tidy(chapter: Chapter, record: dict[str, Any]) -> None:
+    """Remove the runs, once what is told of them has been kept."""
+    del record
+    shutil.rmtree(chapter.folder / _RUNS, ignore_errors=True)
 
 
 def _modes(of_seeds: Sequence[dict[str, int]]) -> dict[str, float]:

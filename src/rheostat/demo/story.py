@@ -21,6 +21,7 @@ _RUN: dict[str, Callable[[Chapter, Progress], dict[str, Any]]] = {
     "augment": augment.run,
     "share": share.run,
 }
+_TIDY: dict[str, Callable[[Chapter, dict[str, Any]], None]] = {"select": select.tidy, "augment": augment.tidy}
 _WORK = {"select": 0.25, "augment": 0.2, "share": 0.55}  # of the processor time, as measured; for the progress
 
 
@@ -84,12 +85,15 @@ def run_demo(
 
 def _told_by(chapter: Chapter, progress: Progress) -> dict[str, Any]:
     chapter.prepare()
-    if (there := chapter.finished()) is not None:
-        return there
-    progress(0.0, "")
-    with chapter.clocked() as spent:
-        found = _RUN[chapter.name](chapter, progress)
-        return chapter.finish({**found, "cpu_seconds": spent()})
+    record = chapter.finished()
+    if record is None:
+        progress(0.0, "")
+        with chapter.clocked() as spent:
+            found = _RUN[chapter.name](chapter, progress)
+            record = chapter.finish({**found, "cpu_seconds": spent()})
+    if (tidy := _TIDY.get(chapter.name)) is not None:
+        tidy(chapter, record)  # also of a chapter whose demo was killed here
+    return record
 
 
 def _part(progress: Progress, start: float, end: float, name: str) -> Progress:

@@ -42,7 +42,7 @@ WORDS = {
     "augment": Words(
         "Which labels are wrong",
         "every label is believed, and every example is varied as often as any other.",
-        "the losses that the run has seen of each example.",
+        "what the run saw of each example: by how much it prefers another label, and how unsure it is.",
         "The same digits and network. The labels of {noise:.0%} of the training examples are replaced by wrong "
         "ones; the truth, which is known, plays the reviewer and looks at {budget:.0%} of the examples.",
         "rheostat train --data FOLDER --model resnet18 --policy uniform \\\n    --out runs/first\n"
@@ -69,6 +69,9 @@ class Told:
     """All that is shown of a chapter, but for its figures.
 
     Attributes:
+        name: Of the chapter.
+        words: What there is to say before.
+        setting: What is shown here, with its figures.
         headline: One measured sentence.
         findings: More of them, wins and losses alike.
         header, cells: A table.

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from typing_extensions import override
 
 from rheostat.errors import MissingExtraError, SettingsError
+from rheostat.integrations.ahead import Ahead
 from rheostat.integrations.unwatched import Unwatched
 from rheostat.select import Kept, Phases, Policy, Scoring, SelectiveLoader, Stats
 from rheostat.signals import ExampleLog
@@ -103,7 +102,7 @@ class SelectiveCallback(Callback):
         self._trainer: Trainer | None = None
         self._fitting = False
         self._saved: dict[str, Any] = {}
-        self._ahead: _Ahead | None = None
+        self._ahead: Ahead | None = None
         self._examples: int | None = None  # candidates of an epoch in this process
         self._kept: Kept | None = None
         self._weighed = self._observed = False
@@ -259,12 +258,12 @@ class SelectiveCallback(Callback):
             self._hook.remove()
             self._hook = None
 
-    def _selection(self) -> _Ahead:
+    def _selection(self) -> Ahead:
         if self._ahead is None:
             raise SettingsError("nothing has been fitted yet: give this callback to a Trainer and call fit()")
         return self._ahead
 
-    def _selective(self, loader: Any, trainer: Trainer, module: LightningModule) -> _Ahead:
+    def _selective(self, loader: Any, trainer: Trainer, module: LightningModule) -> Ahead:
         if self._ahead is not None:
             raise SettingsError("there are several training loaders: selection takes one; join the data sets")
         if not self._fitting and trainer.max_steps < 0:
@@ -285,7 +284,7 @@ class SelectiveCallback(Callback):
         scoring = dataclasses.replace(self._scoring, forward=in_precision)
         selective = SelectiveLoader(loader, unwatched, self._policy, size, scoring=scoring, **self._options)
         self._examples = _examples_of(loader)
-        self._ahead = _Ahead(selective, loader)
+        self._ahead = Ahead(selective, loader)
         if self._saved:
             self._ahead.restore(self._saved)
             self._before = tuple(self._saved["before"])
@@ -300,61 +299,9 @@ class SelectiveCallback(Callback):
             self.observe(logits)
 
 
-class _Ahead:
-    """What Lightning iterates: the training batches, of which it fetches one before it trains on the one before.
-
-    It gives iterations up, too: the first one after a resume, and each one where `limit_train_batches` cuts an epoch
-    short. So batches that were fetched and not begun are kept in mind, and the next iteration starts with them and goes
-    on with the epoch that they are of. It has no `state_dict`: Lightning would save that besides the callback's.
-    """
-
-    def __init__(self, loader: SelectiveLoader, source: Any) -> None:
-        self.loader = loader
-        self._source = source
-        self._fetched: deque[tuple[Batch, Kept]] = deque()  # and not begun
-        self._again: deque[tuple[Batch, Kept]] = deque()  # of an iteration that was given up
-        self._epoch: Iterator[tuple[Batch, Kept]] | None = None
-
-    def __iter__(self) -> Iterator[Batch]:
-        self._again.extendleft(reversed(self._fetched))
-        self._fetched.clear()
-        if self._epoch is None:
-            _set_epoch(self._source, self.loader.epoch)
-            self._epoch = self.loader.with_kept()
-        return self._batches(self._epoch)
-
-    def _batches(self, epoch: Iterator[tuple[Batch, Kept]]) -> Iterator[Batch]:
-        while (pair := self._again.popleft() if self._again else next(epoch, None)) is not None:
-            self._fetched.append(pair)
-            yield pair[0]
-        self._epoch = None
-
-    def begin(self) -> Kept:
-        """Say that the oldest batch that was fetched is trained on now."""
-        return self._fetched.popleft()[1]
-
-    def saved(self) -> dict[str, Any]:
-        """The selection and what was fetched ahead, as plain values."""
-        ahead = [(batch, vars(kept).copy()) for batch, kept in (*self._fetched, *self._again)]
-        return {"selection": self.loader.state_dict(), "ahead": ahead}
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from `saved`."""
-        self.loader.load_state_dict(saved["selection"])
-        self._again = deque((batch, Kept(**kept)) for batch, kept in saved["ahead"])
-
-
 def _examples_of(loader: Any) -> int | None:
     """Candidates of an epoch in this process; None = the loader does not say."""
     try:
         return len(loader) * loader.batch_size if loader.drop_last else len(loader.sampler)
     except (AttributeError, TypeError):
         return None
-
-
-def _set_epoch(loader: Any, epoch: int) -> None:
-    """Let a distributed sampler shuffle anew, as Lightning does with the loaders that it knows."""
-    for owner in (loader, getattr(loader, "batch_sampler", None)):
-        set_epoch = getattr(getattr(owner, "sampler", None), "set_epoch", None)
-        if callable(set_epoch):
-            set_epoch(epoch)

@@ -95,12 +95,15 @@ def build_packages(
     last: list[ObjectRef[None]] = []
     waiting: list[ObjectRef[None]] = []
     work = ray.remote(_train_on).options(num_cpus=threads, max_retries=RETRIES)
-    for order in orders:
+    todo: list[tuple[PackageOrder, Sequence[int]]] = []
+    for order in orders:  # all of them first: what is wrong with one is found before any is begun
         if _made(order):
             read_package(order.out).must_fit(exported)
-            continue
+        else:
+            todo.append((order, prepare_package(network, exported, **order.arguments()).order))
+    for order, points in todo:
         done = None
-        for following in (*prepare_package(network, exported, **order.arguments()).order[1:], None):
+        for following in (*points[1:], None):
             done = work.remote(load, exported.folder, order, following, threads, done)
             waiting.append(done)
         assert done is not None

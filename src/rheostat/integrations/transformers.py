@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing_extensions import override
 from rheostat.errors import DataError, MissingExtraError, SettingsError, StateError
 from rheostat.integrations.examples import Batches, Candidates, Collate
 from rheostat.integrations.unwatched import Unwatched
+from rheostat.records import write_bytes
 from rheostat.select import Kept, Phases, Policy, Scoring, SelectiveLoader, Stats
 from rheostat.select.scoring import targets_of
 from rheostat.signals import ExampleLog
@@ -141,15 +144,18 @@ class SelectiveTrainerMixin(_Base):
     # ---- what the trainer calls
 
     @override
-    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+    def train(
+        self, resume_from_checkpoint: str | os.PathLike[str] | bool | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Train, selecting; arguments as the trainer's."""
-        folder = resume_from_checkpoint
+        asked = resume_from_checkpoint
+        folder = asked = os.fspath(asked) if isinstance(asked, os.PathLike) else asked
         if folder is True:
             folder = get_last_checkpoint(str(self.args.output_dir))
         self._resume_from = Path(folder) if isinstance(folder, str) else None
         if self._resume_from is not None:
             self.args.ignore_data_skip = True
-        return super().train(resume_from_checkpoint, *args, **kwargs)
+        return super().train(asked, *args, **kwargs)
 
     @override
     def get_train_dataloader(self) -> Any:
@@ -305,7 +311,9 @@ class _Follower(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         folder = Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         if self._trainer._batches is not None and folder.is_dir() and not args.save_only_model:
-            torch.save(self._trainer._batches.saved(), folder / _file_of(args.process_index))
+            content = io.BytesIO()
+            torch.save(self._trainer._batches.saved(), content)
+            write_bytes(folder / _file_of(args.process_index), content.getvalue())  # whole or not at all
 
 
 def _move(scheduler: Any, position: int) -> None:
@@ -333,4 +341,4 @@ def _state_in(folder: Path, process: int) -> dict[str, Any]:
             f"{folder} has no {file.name}: it was saved without selection or by fewer processes; resume from another "
             "checkpoint, or begin a run from its weights"
         )
-    return torch.load(file, weights_only=True)
+    return torch.load(file, map_location="cpu", weights_only=True)

@@ -7,7 +7,7 @@ import io
 from typing import NamedTuple
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rheostat.errors import DataError
 from rheostat.training import ImageData
@@ -77,7 +77,8 @@ def _decoded(data: ImageData, index: int) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Grey or colour, 8 bits a channel."""
+    """Upright, as training saw it; grey or colour, 8 bits a channel."""
+    image = ImageOps.exif_transpose(image)
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 

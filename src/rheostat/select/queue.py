@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -35,6 +35,11 @@ class Kept:
     age: Tensor
     targets: Any = None
     looked: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+
+    def to(self, device: torch.device) -> Kept:
+        """The same on another device, as after a file that was read to the host."""
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
 
 
 class _Chunk(NamedTuple):

@@ -11,7 +11,7 @@
 | cutout | side of the square, share of the image's shorter side | 0 | 0.5 | no |
 | identity, auto-contrast, equalize, invert | none: 0 | 0 | 0 | no |
 
-The ranges are the wide ones of TrivialAugment (Mueller and Hutter, arXiv:2103.10158, table 1), which gives translation
+The ranges are the wide ones of TrivialAugment (Müller and Hutter, arXiv:2103.10158, table 1), which gives translation
 as up to 32 pixels, the whole side of a CIFAR image; as a share of the side it means the same at every size. Invert
 and cutout are not in that table: cutout ends at half the side, as on CIFAR-10 in arXiv:1708.04552, section 4.1.
 """

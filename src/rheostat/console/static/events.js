@@ -67,6 +67,7 @@ async function load(before) {
   try {
     const found = (await ask(`/api/events?${query}`)).events;
     if (asked !== filter) return;
+    if (before !== undefined && events.at(-1)?.id !== before) return; // asked for twice, or the list is another by now
     if (before !== undefined) events = [...events, ...found];
     else events = withNewest(found);
     if (before !== undefined || events.length === found.length) byId("older").hidden = found.length < PAGE;

@@ -13,9 +13,10 @@ export function startPlan() {
 }
 
 export function showPlan(status) {
-  if (status.plan_number !== shown) {
-    shown = status.plan_number;
-    if (status.plan) byId("tree-picture").src = `/api/plan.svg?plan=${shown}`;
+  const now = JSON.stringify([status.plan_number, status.plan]); // a node that was started anew counts from 1 again
+  if (now !== shown) {
+    shown = now;
+    if (status.plan) byId("tree-picture").src = `/api/plan.svg?plan=${status.plan_number}&at=${Date.now()}`;
     else byId("tree-picture").hidden = true;
   }
   say(byId("plan-number"), status.plan ? `number ${status.plan_number}` : "none yet");

@@ -2,7 +2,7 @@
 
 import { draw, mark, number } from "./dom.js";
 
-export const WINDOW_S = 30;
+const WINDOW_S = 30;
 const HEIGHT = 58;
 const [LEFT, RIGHT, TOP, BOTTOM] = [4, 8, 7, 7];
 
