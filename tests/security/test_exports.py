@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rheostat.augment.decision import DataIdentity, Decision
 from rheostat.augment.decision_files import as_cell, read_csv, write_csv
-from rheostat.augment.decisions import DataIdentity, Decision, Decisions, read_decisions
+from rheostat.augment.decisions import Decisions, read_decisions
 from rheostat.errors import StateError
 from rheostat.review import export, make_suspects, open_run
 from tests.review.conftest import cache_of_the_test  # noqa: F401 - a fixture

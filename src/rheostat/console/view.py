@@ -27,7 +27,8 @@ class LiveNode(Protocol):
                     "frames_dropped": int, "corrupt": int, "fps": frames per second that came in},
          "stream_fps": float,
          "budget": {"now": what the plan was made for, "ceiling": what the operator allows (`set_budget`),
-                    "used": as measured, "unit": str, "cores": int, "state": "steady|behind|probing"},
+                    "floor": cost of the cheapest plan, "used": as measured, "unit": str, "cores": int,
+                    "state": "steady|behind|probing"},
          "latency_ms": {"p50": float, "p95": float, "p99": float},
          "frames": {"analysed": int, "skipped": int},
          "plan": the plan as `rheostat.share.plan.as_json` gives it, or None, "plan_number": +1 with every plan,
@@ -35,7 +36,10 @@ class LiveNode(Protocol):
                    "score": newest, in [0, 1], "threshold": a score from here on is a hit, "votes": hits in a row
                    that make an event, "streak": hits in a row until now, "frozen": int, "planned_fps": float,
                    "achieved_fps": float, "f1": predicted, "events": number so far,
-                   "timeline": [[time, score, streak with this sample], ...], oldest first, at most some 120}]}
+                   "timeline": [[time, score, streak with this sample], ...], oldest first, at most some 120}],
+         "sinks": [{"sink": name, "waiting": messages that it was not told yet, "refused": by it for good,
+                    "lost": too old to be kept}], also of runs before,
+         "problems": [{"wall": time of day in seconds, "said": str}], oldest first, at most some 50}
         """
         ...
 

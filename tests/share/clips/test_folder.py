@@ -17,14 +17,21 @@ def fill(folder: Path, *names: str) -> None:
 
 
 def test_names_are_in_natural_order_and_classes_sorted(tmp_path: Path) -> None:
-    fill(tmp_path / "train", "10.png", "2.png", "1.png")
+    fill(tmp_path / "train", "10.png", "2.png", "1.png", "\N{SUPERSCRIPT TWO}1.png")
     fill(tmp_path / "bus", "b.PNG", "a1.png", ".hidden.png")
     (tmp_path / "bus" / "notes.txt").write_text("x")
     (tmp_path / ".cache").mkdir()
     folder = read_folder(tmp_path)
     assert folder.classes == ("bus", "train")
-    assert [file.name for file in folder.files] == ["a1.png", "b.PNG", "1.png", "2.png", "10.png"]
-    assert folder.labels.tolist() == [0, 0, 1, 1, 1]
+    assert [file.name for file in folder.files] == [
+        "a1.png",
+        "b.PNG",
+        "\N{SUPERSCRIPT TWO}1.png",
+        "1.png",
+        "2.png",
+        "10.png",
+    ]
+    assert folder.labels.tolist() == [0, 0, 1, 1, 1, 1]
 
 
 def test_a_picture_is_rgb_and_upright(tmp_path: Path) -> None:
@@ -44,6 +51,14 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "b" / "1.png").write_bytes(b"none")
     with pytest.raises(DataError, match=r"b.1.png cannot be read as a picture"):
         read_folder(tmp_path).picture(1)
+
+
+def test_a_picture_that_is_too_large_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "a", "1.png")
+    fill(tmp_path / "b", "1.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    with pytest.raises(DataError, match=r"a.1.png cannot be read as a picture: Image size \(24 pixels\) exceeds"):
+        read_folder(tmp_path).picture(0)
 
 
 def test_every_class_is_divided_by_its_order(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_wrong_part_is_refused_at_once(clip: Path, wrong: dict[str, int]) -> N
 
 
 def test_a_video_that_ends_too_early_is_told(clip: Path) -> None:
-    with pytest.raises(DataError, match="ends after 40 frames, before 41"):
+    with pytest.raises(DataError, match="ends after 40 frames: stop is 41, and must be at most 40"):
         list(pictures(clip, stop=41))
 
 

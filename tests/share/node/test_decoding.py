@@ -18,12 +18,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
+from rheostat.share.clips import read_folder
+from rheostat.share.node import child as child_module
+from rheostat.share.node import decoder
 from rheostat.share.node.child import Child
-from rheostat.share.node.decoder import Order, advance, slot_of
+from rheostat.share.node.decoder import Order, Outlet, advance, slot_of
 from rheostat.share.node.sources import Frame, Patience, Phase, Source, parse_source
 from tests.share.node.rtsp import pictures_of, showing
-from tests.share.node.videos import number_of, write_corrupted, write_folder, write_video
+from tests.share.node.videos import number_of, picture, write_corrupted, write_folder, write_video
 
 SOON = Patience(open_seconds=10.0, read_seconds=10.0, first_wait=0.02, longest_wait=0.05)
 
@@ -221,6 +225,25 @@ def test_a_folder_gives_its_pictures_in_order_of_any_size(tmp_path: Path) -> Non
     assert (source.counts.corrupt, source.state.phase) == (1, Phase.ENDED)
 
 
+def test_a_folder_is_served_as_it_is_trained_on(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures" / "class"
+    folder.mkdir(parents=True)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by a quarter
+    names = ("10.png", "2.png", "\N{SUPERSCRIPT TWO}1.png", "1.gif", "02.png", ".hidden.png", "B.png", "a.png")
+    for number, name in enumerate(names):
+        Image.fromarray(picture(number)).save(folder / name, exif=turned)
+    (tmp_path / "pictures" / "other").mkdir()
+    Image.fromarray(picture(20)).save(tmp_path / "pictures" / "other" / "1.png")
+    trained = read_folder(tmp_path / "pictures")
+    expected = [trained.picture(number) for number in np.flatnonzero(trained.labels == 0).tolist()]
+    with Source(str(folder), stream_fps=10) as source:
+        served = [frame.picture for frame in all_of(source)]
+    assert [number_of(one) for one in expected] == [7, 6, 2, 3, 4, 1, 0]
+    assert all(np.array_equal(one, other) for one, other in zip(served, expected, strict=True))
+    assert served[0].shape == (64, 48, 3)  # upright
+
+
 @contextmanager
 def serving(content: bytes, *, port: int = 0, break_after: int | None = None) -> Iterator[int]:
     """Serve a stream on loopback; after so many bytes the connection breaks."""
@@ -302,11 +325,11 @@ def test_a_decoder_ends_with_its_node(video: Path) -> None:
         "source.read(20.0); print(source._child.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(video)], capture_output=True, text=True)
-    decoder = Path(f"/proc/{int(done.stdout)}")
+    process = Path(f"/proc/{int(done.stdout)}")
     end = time.monotonic() + 5.0
-    while running(decoder) and time.monotonic() < end:
+    while running(process) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not running(decoder)
+    assert not running(process)
 
 
 def running(process: Path) -> bool:
@@ -326,6 +349,43 @@ def test_a_decoder_that_breaks_says_why(video: Path) -> None:
     assert said is not None
     assert said["is"] == "died"
     assert "ended with status 1: ZeroDivisionError" in said["reason"]
+
+
+def test_a_fault_in_the_thread_that_listens_ends_the_decoder_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Ended(BaseException):
+        pass
+
+    class Broken(Outlet):
+        def credit(self, cell: int) -> None:
+            raise MemoryError(f"no room for cell {cell}")
+
+    def ended(status: int) -> None:
+        raise Ended(status)
+
+    reading, writing = os.pipe()
+    os.write(writing, b"\x07")
+    os.close(writing)
+    monkeypatch.setattr(os, "_exit", ended)
+    with os.fdopen(reading) as told:
+        monkeypatch.setattr(sys, "stdin", told)
+        with pytest.raises(Ended) as how:
+            decoder._listen(Broken(0, 0, Order("x", "file")))
+    assert how.value.args == (1,)
+    assert capsys.readouterr().err.endswith("MemoryError: no room for cell 7\n")
+
+
+def test_a_process_that_cannot_be_started_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(child_module.subprocess, "Popen", none_left)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            Child(Order("x", "file"))
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_the_decoder_imports_nothing_of_rheostat() -> None:

@@ -38,3 +38,12 @@ def test_one_that_was_forgotten_is_new_again(tmp_path: Path) -> None:
     folder = WatchedFolder(watched, [a_package(watched / "car", base, "car")])
     folder.forget((watched / "car").resolve())
     assert folder.changes() == [Came((watched / "car").resolve())]
+
+
+def test_one_that_was_forgotten_and_removed_has_gone(tmp_path: Path) -> None:
+    base, watched = a_base(tmp_path / "base"), tmp_path / "watched"
+    folder = WatchedFolder(watched, [a_package(watched / "car", base, "car")])
+    folder.forget((watched / "car").resolve())
+    shutil.rmtree(watched / "car")
+    assert folder.changes() == [Went("car")]
+    assert folder.changes() == []

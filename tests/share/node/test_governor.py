@@ -71,6 +71,17 @@ def test_the_operator_moves_the_ceiling_and_apps_the_floor() -> None:
         within(Budget(60.0, 100.0), floor=80.0, ceiling=70.0)
 
 
+def test_a_floor_above_what_is_allowed_leaves_what_is_allowed() -> None:
+    dear = Budget(120.0, 100.0, floor=120.0)
+    assert moved(dear, Window(1000, 1000, 120.0)).now == 120.0
+    assert moved(dear, Window(1000, 100, 120.0)).now == 120.0
+    fewer = within(dear, floor=110.0)  # an app went
+    assert (fewer.now, fewer.ceiling) == (110.0, 100.0)
+    assert within(fewer, floor=60.0).now == 100.0
+    with pytest.raises(SettingsError, match=r"budget is 100 core-ms per second: must be at least 130\.0"):
+        within(dear, floor=130.0)
+
+
 def test_a_budget_outside_its_range_is_refused() -> None:
     with pytest.raises(SettingsError, match="budget is 5: must be 10, the cost of the cheapest plan, to 20"):
         Budget(5.0, 20.0, floor=10.0)

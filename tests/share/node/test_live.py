@@ -13,8 +13,9 @@ import pytest
 
 from rheostat.errors import SettingsError, StateError
 from rheostat.share.node import live
+from rheostat.share.node.governor import Budget
 from rheostat.share.node.live import Node
-from rheostat.share.node.sources import Frame, SourceCounts
+from rheostat.share.node.sources import Frame, Phase, SourceCounts, SourceState
 from rheostat.share.runner import loaded
 from tests.share.node.toys import ample, colour_app, colour_base, colour_fleet, sees, settings_for, video_of
 
@@ -139,8 +140,13 @@ def test_a_watched_folder_says_which_apps_run(tmp_path: Path) -> None:
         broken.mkdir()
         (broken / "package.json").write_text("{")
         until(lambda: any("broken" in problem["said"] for problem in node.status()["problems"]))
+        colour_app(tmp_path / "foreign", colour_base(tmp_path / "other", head=sees("blue")), "blue")
+        (tmp_path / "foreign").rename(watched / "foreign")
+        until(lambda: any("foreign" in problem["said"] for problem in node.status()["problems"]))
+        (watched / "foreign").rename(tmp_path / "foreign")
         (watched / "green").rename(tmp_path / "away")
         until(lambda: [app["name"] for app in node.status()["apps"]] == ["red"])
+        assert not any("removing" in problem["said"] for problem in node.status()["problems"])
 
 
 def test_a_busy_box_gets_a_plan_that_it_can_carry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +247,8 @@ def test_the_events_of_a_live_source_that_is_silent_for_long_are_over(
         until(lambda: [event["state"] for event in node.events()] == ["open"])
         monkeypatch.setattr(node._source, "read", lambda timeout: time.sleep(0.05))
         until(lambda: [event["state"] for event in node.events()] == ["closed"])
-        assert node.status()["apps"][0]["achieved_fps"] == 0.0
+        (app,) = node.status()["apps"]
+        assert (app["state"], app["since"], app["achieved_fps"]) == ("quiet", app["timeline"][-1][0], 0.0)
 
 
 def test_a_second_node_on_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -331,3 +338,94 @@ def test_what_a_source_dropped_counts_as_looks_that_were_missed(tmp_path: Path) 
             node._judge(result)
         assert (node._load.due, node._load.done) == (3 * 2 + 4, 4)
         assert missed(number=2, slot=20, seconds=2.0, gap=True) == 0  # an interruption is not this node's doing
+
+
+def test_sinks_of_runs_before_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    video = video_of(tmp_path / "v.mp4", ("grey", 0.5), ("red", 0.5), ("grey", 1))
+    waits = []
+    monkeypatch.setattr(live.time, "sleep", waits.append)
+    with Node(fleet, ample(fleet), settings_for(video, tmp_path, clips=False)) as node:
+        node.store.outbox.register("of a run before")
+        node.run()
+        assert [(sink["sink"], sink["waiting"]) for sink in node.status()["sinks"]] == [("of a run before", 2)]
+        waits.clear()
+    assert waits == []
+
+
+def test_why_a_sink_takes_nothing_is_a_problem(tmp_path: Path) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    (tmp_path / "told.jsonl").mkdir()
+    settings = settings_for(
+        video_of(tmp_path / "v.mp4", ("red", 0.5)), tmp_path, clips=False, sink=(str(tmp_path / "told.jsonl"),)
+    )
+    with Node(fleet, ample(fleet), settings) as node:
+        node.run()
+        until(lambda: bool(node.status()["problems"]))
+        (problem,) = node.status()["problems"]
+    assert problem["said"].startswith(f"sink jsonl:{tmp_path}/told.jsonl: ")
+    assert "Is a directory" in problem["said"]
+
+
+def test_a_window_that_was_judged_meanwhile_keeps_what_the_operator_allowed(tmp_path: Path) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    settings = settings_for(video_of(tmp_path / "v.mp4", ("grey", 1)), tmp_path, budget=2000.0, clips=False)
+    with Node(fleet, ample(fleet), settings) as node:
+        judged = replace(node._budget, calm=1)
+        node.set_budget(1500.0)  # which leaves `now` as it is
+        node._want(judged)
+        assert (node._budget.now, node._budget.ceiling, node._budget.calm) == (1000.0, 1500.0, 1)
+
+
+def test_pictures_that_cost_more_than_is_allowed_are_told_and_raise_no_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = colour_fleet(tmp_path, ["red", "green"])
+    settings = settings_for(video_of(tmp_path / "v.mp4", ("grey", 1)), tmp_path, budget=20.0, clips=False)
+    with Node(fleet, ample(fleet), settings) as node:
+        dear = replace(fleet, picture_cost=40.0)
+        monkeypatch.setattr(node, "_as_measured", lambda _: dear)
+        node._move_to(Budget(now=20.0, ceiling=20.0))
+        assert node.status()["budget"]["now"] == node.status()["budget"]["floor"] == dear.least() > 20
+        assert node.status()["budget"]["ceiling"] == 20
+        (problem,) = node.status()["problems"]
+        assert problem["said"].startswith(f"the cheapest plan costs {dear.least():.1f} core-ms per second, more than")
+        monkeypatch.setattr(node, "_as_measured", lambda given: given)
+        node._fleet = fleet
+        node.remove_app("green")
+        assert node.status()["budget"]["now"] == 20  # all that is allowed, and no more
+
+
+def test_a_source_that_breaks_again_for_the_same_reason_is_told_again(tmp_path: Path) -> None:
+    fleet, now = colour_fleet(tmp_path, ["red"]), [1000.0]
+    settings = settings_for(video_of(tmp_path / "v.mp4", ("grey", 1)), tmp_path, live=True, clips=False)
+    with Node(fleet, ample(fleet), settings, wall=lambda: now[0]) as node:
+        broken = SourceState(Phase.FAILED, 0.0, "no route")
+        for state in (broken, broken, SourceState(Phase.RUNNING, 0.0), broken):
+            node._source.state = state
+            node._watch_source(0.0)
+            now[0] += 100.0
+        assert [problem["wall"] for problem in node.status()["problems"]] == [1000.0, 1300.0]
+
+
+def test_ends_of_events_are_tried_again_by_one_thread_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = colour_fleet(tmp_path, ["red"])
+    settings = settings_for(video_of(tmp_path / "v.mp4", ("grey", 1)), tmp_path, clips=False)
+    with Node(fleet, ample(fleet), settings) as node:
+        free = []
+
+        def taken() -> None:
+            def look() -> None:
+                if node._keeping.acquire(blocking=False):
+                    node._keeping.release()
+                    free.append("by another thread")
+
+            other = threading.Thread(target=look)
+            other.start()
+            other.join()
+
+        monkeypatch.setattr(node._keeper, "retry", taken)
+        node._keep_house()
+        assert free == []

@@ -34,6 +34,16 @@ def test_what_the_source_counts_is_taken_over_once() -> None:
     )
 
 
+def test_what_comes_later_and_is_older_counts_nothing_twice() -> None:
+    metrics, state = Metrics(), SourceState(Phase.RUNNING, 0.0)
+    for decoded in (12, 10, 12):  # two read the counts, and the one that read them first told last
+        metrics.source(SourceCounts(decoded=decoded), state)
+        metrics.sinks([SinkStatus("mqtt:h", waiting=0, refused=decoded, lost=decoded)])
+    read = told(metrics)
+    assert read["frames_decoded_total"] == 12
+    assert (read["sink_refused_total mqtt:h"], read["sink_lost_total mqtt:h"]) == (12, 12)
+
+
 def test_one_state_of_the_source_is_1() -> None:
     metrics = Metrics()
     for phase in (Phase.CONNECTING, Phase.STALLED):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rheostat.errors import SettingsError
+from rheostat.errors import SettingsError, StateError
 from rheostat.share.node.retention import File, Retention, beyond, tidy
 from rheostat.share.node.store import Store
 from tests.share.node.test_store import run, start
@@ -38,6 +38,48 @@ def test_files_go_and_events_stay(tmp_path: Path) -> None:
         assert sorted(path.name for path in folder.iterdir()) == ["mine.txt", "new.mp4"]
         (status,) = store.outbox.status()
         assert (status.waiting, status.lost) == (1, 1)
+
+
+def expired(folder: Path, store: Store) -> str:
+    """An event whose only file is older than all bounds; gives its identifier."""
+    folder.mkdir()
+    event = start(store)
+    store.attach(event.id, snapshot="old.jpg")
+    (folder / "old.jpg").write_bytes(b"x")
+    os.utime(folder / "old.jpg", (0, 0))
+    return event.id
+
+
+def test_who_dies_in_between_leaves_no_event_that_names_a_file_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, remove = tmp_path / "evidence", Path.unlink
+
+    def killed(path: Path, *, missing_ok: bool = False) -> None:
+        remove(path, missing_ok=missing_ok)
+        raise KeyboardInterrupt
+
+    with Store(tmp_path / "node.db") as store:
+        event = expired(folder, store)
+        monkeypatch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tidy(folder, store, Retention(), now=100 * DAY)
+        assert store.event(event).snapshot is None
+
+
+def test_a_full_disk_gets_room_before_the_store_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, without_files = tmp_path / "evidence", Store.without_files
+
+    def full(store: Store, names: list[str]) -> None:
+        if any(folder.iterdir()):
+            raise StateError("store cannot be written: disk is full")
+        without_files(store, names)
+
+    monkeypatch.setattr(Store, "without_files", full)
+    with Store(tmp_path / "node.db") as store:
+        event = expired(folder, store)
+        assert tidy(folder, store, Retention(), now=100 * DAY) == ["old.jpg"]
+        assert store.event(event).snapshot is None
 
 
 def test_without_a_folder_there_is_nothing_to_do(tmp_path: Path) -> None:

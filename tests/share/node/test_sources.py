@@ -11,8 +11,9 @@ import pytest
 
 from rheostat.errors import SettingsError
 from rheostat.share.frames import Picture
+from rheostat.share.node.backoff import wait_before
 from rheostat.share.node.decoder import Counts, Order
-from rheostat.share.node.sources import Patience, Phase, Source, SourceCounts, SourceName, parse_source, wait_before
+from rheostat.share.node.sources import Patience, Phase, Source, SourceCounts, SourceName, parse_source
 from tests.share.node.videos import write_folder, write_video
 
 CAMERA = SourceName("rtsp://camera/1", "url", live=True, loop=False)
@@ -28,7 +29,7 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        assert seconds > 0
+        assert seconds >= 0  # as `time.sleep` would
         self.now += seconds
 
 
@@ -156,9 +157,32 @@ def test_a_source_that_fails_is_opened_again_after_waits_that_grow(made: Made) -
 
 def test_waits_are_spread_and_bounded() -> None:
     generator = random.Random(0)
-    waits = [wait_before(n, PATIENCE, generator) for n in (1, 1, 2, 3, 50, 5000)]
+    waits = [wait_before(n, 1.0, 10.0, generator) for n in (1, 1, 2, 3, 50, 5000)]
     assert len(set(waits)) == len(waits)
     assert all(b / 2 <= wait <= b for wait, b in zip(waits, (1, 1, 2, 4, 10, 10), strict=True))
+
+
+def test_a_wait_that_is_over_while_it_is_reckoned_is_none() -> None:
+    class Passing(Clock):
+        def __call__(self) -> float:
+            self.now += 0.3  # a busy box
+            return self.now
+
+    clock, slept = Passing(), []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.sleep(seconds)
+
+    def launch(order: Order) -> Child:
+        return Child(order, clock, [failed("refused")])
+
+    with Source(
+        CAMERA, stream_fps=10, patience=PATIENCE, launch=launch, clock=clock, wall=clock, sleep=sleep
+    ) as source:
+        for _ in range(50):
+            source.read(1.0)
+    assert min(slept) == 0
 
 
 def test_the_reason_stays_while_it_connects_and_goes_when_it_runs(made: Made) -> None:

@@ -65,6 +65,9 @@ def test_events_are_found_by_app_and_time_the_latest_first(tmp_path: Path) -> No
         assert [event.id for event in store.events()] == ids[::-1]
         assert [event.id for event in store.events(app="train")] == [ids[2], ids[0]]
         assert [event.id for event in store.events(since=200.0)] == [ids[3], ids[2]]
+        assert [event.id for event in store.events(app="train", since=100.0)] == [ids[2]]
+        assert [event.id for event in store.events(app="train", before=ids[2])] == [ids[0]]
+        assert store.events(before="no such event") == []
         assert [event.id for event in store.events(limit=1)] == [ids[3]]
 
 
@@ -219,10 +222,42 @@ def test_a_later_version_is_refused_and_an_earlier_one_brought_up(
         assert store.event(event.id).state == "interrupted"
         assert store._database.rows("SELECT extra FROM events")[0]["extra"] is None
     monkeypatch.setattr(tables, "MIGRATIONS", known)
-    with pytest.raises(StateError, match="is of version 2, and this Rheostat knows 1"):
+    with pytest.raises(StateError, match="is of version 3, and this Rheostat knows 2"):
         Store(path)
     monkeypatch.setattr(tables, "MIGRATIONS", (*known, "ALTER TABLE events ADD COLUMN extra TEXT"))
     Store(path).close()  # the refusal left no lock behind
+
+
+def test_what_is_looked_for_often_is_found_by_an_index(store: Store) -> None:
+    asked, connection = [], store._database.connection
+    connection.set_trace_callback(asked.append)
+    store.without_files(["a.jpg"])
+    store.events(app="train", since=5.0, before="x")
+    store.events(app="train")
+    connection.set_trace_callback(None)
+    plans = [
+        "; ".join(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+        for statement in asked
+        if "events" in statement
+    ]
+    named = ("events_by_snapshot", "events_by_clip", "events_by_app", "events_by_app")
+    assert len(plans) == len(named)
+    for plan, index in zip(plans, named, strict=True):
+        assert f"SEARCH events USING INDEX {index} (" in plan
+        assert "SCAN" not in plan
+
+
+def test_a_store_that_cannot_be_opened_to_the_end_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Store) -> tuple[Event, ...]:
+        raise StateError("store cannot be written: disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_close_interrupted", full)
+        with pytest.raises(StateError, match="disk is full"):
+            Store(tmp_path / "node.db")
+    Store(tmp_path / "node.db").close()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +266,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     known = tables.MIGRATIONS
     broken = "ALTER TABLE events ADD COLUMN extra TEXT; SELECT nothing FROM nowhere"
     monkeypatch.setattr(tables, "MIGRATIONS", (*known, broken))
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StateError, match=f"cannot be brought to version {len(known) + 1}: near"):
         Store(path)
     monkeypatch.setattr(tables, "MIGRATIONS", known)
     with Store(path) as store:

@@ -28,6 +28,14 @@ def test_what_is_reported_is_held_against_the_labels(tmp_path: Path) -> None:
     assert list(found.apps) == ["red", "green"]
 
 
+def test_a_plan_above_its_budget_is_run_as_it_is(tmp_path: Path) -> None:
+    fleet = colour_fleet(tmp_path, ["red"], fps=(1, 10))
+    plan = ample(fleet)
+    assert plan.apps[0].fps == 10
+    found = try_plan(fleet, plan.model_copy(update={"budget": fleet.least()}), stream_of(tmp_path))
+    assert found.apps["red"].fps == pytest.approx(10, rel=0.05)
+
+
 def test_what_lies_before_the_start_is_neither_shown_nor_counted(tmp_path: Path) -> None:
     fleet = colour_fleet(tmp_path, ["red", "green"], fps=(10,))
     stream = stream_of(tmp_path, ("red", 10, 20), ("green", 30, 40))

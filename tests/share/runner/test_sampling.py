@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rheostat.errors import SettingsError
 from rheostat.share.runner import Sampling
+from rheostat.share.runner.sampling import FAR
 
 RATES = [0.1, 0.3, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 7.5, 8, 9, 10, 12.5, 15, 24, 29, 30]
 SLOTS = 700
@@ -70,6 +71,17 @@ def test_frames_left_out_take_their_looks_with_them_and_shift_no_other() -> None
     expected = [whole.due(slot) for slot in range(1000)]
     for slot in [0, 1, 5, 5, 6, 40, 41, 997, 998, 999]:
         assert gappy.due(slot) == expected[slot]
+
+
+def test_after_a_long_gap_it_begins_anew() -> None:
+    sampling, fresh = (Sampling(10, [7, 3, 1]) for _ in range(2))
+    sampling.due(5)
+    assert sampling.due(5 + FAR) == ()  # not yet
+    far = 10**6 + 7
+    assert [sampling.due(far + slot) for slot in range(100)] == [fresh.due(slot) for slot in range(100)]
+    assert sampling.due(10**15) == (7, 3, 1)  # at once
+    with pytest.raises(SettingsError, match="frames must not go back"):
+        sampling.due(far)
 
 
 def test_a_later_start_is_the_same_pattern_later() -> None:

@@ -53,7 +53,7 @@ class ImageFolder:
         try:
             with Image.open(self.files[number]) as image:
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(
                 f"{self.files[number]} cannot be read as a picture: {error}: remove or replace it"
             ) from None
@@ -114,9 +114,10 @@ def _in_order(folder: Path) -> list[Path]:
     return sorted(visible, key=lambda file: [_natural(part) for part in file.relative_to(folder).parts])
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts 2.jpg before 10.jpg."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name.lower()) if part]
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """A key that sorts 2.jpg before 10.jpg; `rheostat.share.node.decoder` has the same."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part], name
 
 
 def _events(folder: ImageFolder, name: str, whole: Stretch) -> list[Stretch]:

@@ -1,7 +1,8 @@
 """Divide the time of a clip into what is trained on, what ends the training, and what judges it.
 
-The three follow each other in time. Their bounds are moved into the nearest gap between two events, so the frames of
-one event, which are nearly alike, never lie on both sides of the bound before the held-out time.
+Held-out time follows the others; validation lies between where it has events of its own (see `Split.apart`). Bounds
+are moved into the nearest gap between two events, so the frames of one event, which are nearly alike, never lie on both
+sides of the bound before the held-out time.
 """
 
 from __future__ import annotations

@@ -80,8 +80,10 @@ def _pictures(source: Path, start: int, stop: int | None, step: int) -> Iterator
             number += 1
             if number == stop:
                 return
-    if stop is not None or number == 0:
-        raise DataError(f"video {source} ends after {number} frames{f', before {stop}' if stop else ''}")
+    if number == 0:
+        raise DataError(f"video {source} ends after 0 frames, none of which decodes: use a whole copy")
+    if stop is not None:
+        raise DataError(f"video {source} ends after {number} frames: stop is {stop}, and must be at most {number}")
 
 
 def _rgb(reformatter: VideoReformatter, frame: av.VideoFrame) -> Picture:

@@ -31,19 +31,25 @@ class Child:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self._memory = _memory()
-        self._pipe, writing = os.pipe()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        handles = (self._memory, writing)
-        self._process = subprocess.Popen(  # noqa: S603 - a program of our own
-            [sys.executable, "-P", decoder.__file__, *map(str, handles)],
-            stdin=subprocess.PIPE,
-            stdout=self._said,
-            stderr=self._said,
-            pass_fds=handles,
-            start_new_session=True,  # Ctrl-C is for the node, which then ends this process
-        )
-        os.close(writing)
+        with contextlib.ExitStack() as opened:  # where there are no processes to be had, it is tried for ever
+            self._memory = _memory()
+            opened.callback(os.close, self._memory)
+            self._pipe, writing = os.pipe()
+            opened.callback(os.close, self._pipe)
+            try:
+                self._said = opened.enter_context(tempfile.TemporaryFile())
+                handles = (self._memory, writing)
+                self._process = subprocess.Popen(  # noqa: S603 - a program of our own
+                    [sys.executable, "-P", decoder.__file__, *map(str, handles)],
+                    stdin=subprocess.PIPE,
+                    stdout=self._said,
+                    stderr=self._said,
+                    pass_fds=handles,
+                    start_new_session=True,  # Ctrl-C is for the node, which then ends this process
+                )
+            finally:
+                os.close(writing)
+            self._handles = opened.pop_all()
         self._tell(json.dumps(asdict(order)).encode() + b"\n")  # the name of a camera may hold its password
         self._map: mmap.mmap | None = None
         self._cell_bytes = 0
@@ -102,9 +108,7 @@ class Child:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
-        self._said.close()
-        os.close(self._pipe)
-        os.close(self._memory)
+        self._handles.close()
         if self._map is not None:
             self._map.close()
 

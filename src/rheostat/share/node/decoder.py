@@ -17,9 +17,11 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -33,7 +35,7 @@ import av.logging
 import numpy as np
 import numpy.typing as npt
 
-PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 ALIVE_SECONDS = 0.5  # between two signs of life while no frame of a slot comes
 NEAR_SLOT = 0.05  # of a slot: containers round the time of a frame to milliseconds
 JUMP_SECONDS = 2.0  # a camera's time may run that far from the clock's between two frames
@@ -260,18 +262,28 @@ def decode(order: Order, outlet: Outlet) -> str:
 
 
 def _folder(order: Order, outlet: Outlet) -> Iterator[tuple[int, float, npt.NDArray[np.uint8]]]:
-    """Read all pictures once: position, seconds from the first one's place on, and picture."""
-    from PIL import Image
+    """Read all pictures once: position, seconds from the first one's place on, and picture.
 
-    paths = sorted(path for path in Path(order.name).iterdir() if path.suffix.lower() in PICTURES)
+    As `rheostat.share.clips.folder` reads those that apps are trained on: in the same order, and upright.
+    """
+    from PIL import Image, ImageOps
+
+    known = (path for path in Path(order.name).iterdir() if path.suffix.lower() in PICTURES)
+    paths = sorted((path for path in known if not path.name.startswith(".")), key=lambda path: _natural(path.name))
     for position, path in enumerate(paths):
         try:
             with Image.open(path) as image:
-                picture = np.asarray(image.convert("RGB"))
+                picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # a broken PNG is a SyntaxError
             outlet.counts.corrupt += 1
             continue
         yield position, position / order.stream_fps, picture
+
+
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """A key that sorts 2.jpg before 10.jpg."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part], name
 
 
 def _now(order: Order) -> float:
@@ -344,9 +356,13 @@ def main() -> None:
 
 
 def _listen(outlet: Outlet) -> None:
-    while content := os.read(sys.stdin.fileno(), 64):
-        for cell in content:
-            outlet.credit(cell)
+    try:
+        while content := os.read(sys.stdin.fileno(), 64):
+            for cell in content:
+                outlet.credit(cell)
+    except Exception:  # noqa: BLE001 - whatever it is: without this thread the process gives nothing, and says nothing
+        traceback.print_exc()
+        os._exit(1)
     os._exit(0)  # nobody is left to decode for
 
 

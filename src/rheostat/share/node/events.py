@@ -179,7 +179,7 @@ class EventTracker:
         history: Samples that are kept for people to look at.
     """
 
-    def __init__(self, rule: EventRule, *, history: int = 600) -> None:
+    def __init__(self, rule: EventRule, *, history: int = 120) -> None:
         self.rule = rule
         self.state = EventState()
         self._gap = False

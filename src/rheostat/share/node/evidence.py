@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import sys
@@ -20,10 +21,13 @@ from rheostat.share.frames import Picture
 from rheostat.share.node.clip import as_jpeg, as_mp4
 from rheostat.share.node.recorder import Clip, EvidenceRule, Recorder
 
+log = logging.getLogger("rheostat.node")
+
 _SNAPSHOT_QUALITY = 90
 _WAITING_PICTURES = 2  # that are still to be compressed
 _WAITING_FILES = 32  # that are still to be written
 _NICE = 10
+_UNFIT = (OSError, ValueError, MemoryError)  # what a picture of a size that JPEG does not know leads to, and no memory
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Written:
 
     Attributes:
         event: Identifier of the event.
-        kind: `snapshot` or `clip`; the clip comes last.
+        kind: `snapshot` or `clip`; the clip comes last, but for what `last` says.
         name: Of the file in the folder, or None if there is none.
         reason: Why there is none.
     """
@@ -44,7 +48,10 @@ class Written:
 
     @property
     def last(self) -> bool:
-        """Whether nothing more is written for the event."""
+        """Whether its clip is done.
+
+        Of an event longer than `longest_seconds` a snapshot of a later peak may follow, under the same name.
+        """
         return self.kind == "clip"
 
     @property
@@ -163,8 +170,12 @@ class Evidence:
             with self._changed:
                 self._changed.wait_for(lambda: self._tasks)
                 task = self._tasks.popleft()
-            task()
+            try:
+                task()
+            except _UNFIT as error:
+                log.warning("a picture could not be compressed: %s", _said(error))
             if task == self._finish:
+                self._files.put(None)
                 return
 
     def _compress_one(self, seconds: float, picture: Picture) -> None:
@@ -185,7 +196,10 @@ class Evidence:
 
     def _snap(self, event: str) -> None:
         """Have the picture of the peak written, if there is a new one."""
-        self._compress_peak(event)
+        try:
+            self._compress_peak(event)
+        except _UNFIT as error:
+            self._done(Written(event, "snapshot", None, _said(error)))
         if event in self._snapshots:
             self._ask(_Snapshot(event, self._snapshots.pop(event)))
 
@@ -194,7 +208,6 @@ class Evidence:
             self._snap(event)
         for clip in self._recorder.finish():
             self._ask(clip)
-        self._files.put(None)
 
     def _ask(self, file: Clip | _Snapshot) -> None:
         try:
@@ -218,9 +231,13 @@ class Evidence:
         try:
             content = file.jpeg if isinstance(file, _Snapshot) else as_mp4(file.pictures, fps=self._rule.fps)
             self._write(self._folder / name, content)
-        except (OSError, av.error.FFmpegError) as error:
-            return Written(file.event, kind, None, error.strerror or str(error))
+        except (*_UNFIT, av.error.FFmpegError) as error:
+            return Written(file.event, kind, None, _said(error))
         return Written(file.event, kind, name)
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _yield_to_the_node() -> None:

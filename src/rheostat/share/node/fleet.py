@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -148,3 +150,13 @@ def fleet_of(plan: Plan, folder: Path, profiled: Callable[[Base], Profile]) -> F
         objective=plan.objective,
         sharing=plan.sharing if plan.sharing in ("any", "head", "max", "none") else "any",
     )
+
+
+def what_runs(plan: Plan) -> tuple[tuple[str, int, float, int | None], ...]:
+    """Name, frozen layers, rate and votes of every app: two plans that are alike in these run the same."""
+    return tuple((app.name, app.frozen, app.fps, app.votes) for app in plan.apps)
+
+
+def short_hash(plan: Plan) -> str:
+    """Twelve hexadecimal digits for what a plan runs."""
+    return hashlib.sha256(json.dumps(what_runs(plan)).encode()).hexdigest()[:12]

@@ -57,7 +57,7 @@ class WatchedFolder:
 
     def forget(self, folder: Path) -> None:
         """Take a package for new when it is next looked for."""
-        self._seen.pop(folder, None)
+        self._seen[folder] = (-1, -1)  # a stamp that no file has, so that its going is still noticed
 
     def _stamps(self) -> Mapping[Path, tuple[int, int]]:
         found = {}

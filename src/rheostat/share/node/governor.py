@@ -39,9 +39,9 @@ class Budget:
     """What a node may spend, in core-milliseconds per second of stream, and how it came to that.
 
     Attributes:
-        now: What plans may cost at present, `floor` to `ceiling`.
+        now: What plans may cost at present, `floor` to `ceiling`; `floor` where that is above.
         ceiling: What the operator allows.
-        floor: Cost of the cheapest plan.
+        floor: Cost of the cheapest plan; above `ceiling` where pictures turn out to cost more than was thought.
         calm: Windows in a row without loss.
         wait: How many of them a rise takes.
         risen: Whether the last change was a rise that is not proven yet.
@@ -57,10 +57,30 @@ class Budget:
     state: str = "steady"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.floor <= self.now <= self.ceiling:
+        if not 0 <= self.floor <= self.now <= max(self.floor, self.ceiling):
             raise SettingsError(
                 f"budget is {self.now:g}: must be {self.floor:g}, the cost of the cheapest plan, to {self.ceiling:g}"
             )
+
+
+def first(planned: float, *, floor: float, ceiling: float | None = None) -> Budget:
+    """The budget to begin with: what was planned for, perhaps for another box, as near as this one allows.
+
+    Args:
+        planned: The budget of the plan that runs first.
+        floor: Cost of the cheapest plan on this node.
+        ceiling: What the operator allows; None = what was planned for.
+
+    Raises:
+        SettingsError: The ceiling is below the cost of the cheapest plan.
+    """
+    ceiling = planned if ceiling is None else ceiling
+    if ceiling < floor:
+        raise SettingsError(
+            f"budget is {ceiling:g} core-ms per second: must be at least {floor:.1f}, the cost of the cheapest plan on "
+            "this node; raise --budget, or plan fewer apps"
+        )
+    return Budget(now=min(max(planned, floor), ceiling), ceiling=ceiling, floor=floor)
 
 
 def moved(budget: Budget, window: Window) -> Budget:
@@ -91,14 +111,15 @@ def within(budget: Budget, *, floor: float, ceiling: float | None = None) -> Bud
     """The budget after apps came or went, or the operator allowed another `ceiling`; as near to what it was as it can.
 
     Raises:
-        SettingsError: The ceiling is below the cost of the cheapest plan.
+        SettingsError: The ceiling is below the cost of the cheapest plan, and was not so already.
     """
+    dearer = ceiling is not None or floor > budget.floor  # else apps went, which helps
     ceiling = budget.ceiling if ceiling is None else ceiling
-    if ceiling < floor:
+    if dearer and ceiling < floor:
         raise SettingsError(
             f"budget is {ceiling:g} core-ms per second: must be at least {floor:.1f}, the cost of the cheapest plan; "
             "raise it, or remove apps"
         )
     at_top = budget.now >= budget.ceiling
-    now = ceiling if at_top else min(max(budget.now, floor), ceiling)
+    now = max(floor, ceiling if at_top else min(budget.now, ceiling))
     return replace(budget, now=now, ceiling=ceiling, floor=floor, calm=0)

@@ -79,7 +79,7 @@ class Keeper:
 
     def finish(self, watch: Watch) -> None:
         """End the open event of an app, if it has one, because it will not look again."""
-        for record in watch.tracker.finish():
+        for record in watch.finish():
             self.keep(watch, record)
 
     def retry(self) -> None:

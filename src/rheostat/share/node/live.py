@@ -13,12 +13,9 @@ the seconds around an event, and the sinks read from the disk.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -27,20 +24,22 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from rheostat import __version__
-from rheostat.errors import RheostatError, SettingsError, StateError
+from rheostat.errors import StateError
 from rheostat.share.node.clip import as_jpeg
 from rheostat.share.node.evidence import Evidence
-from rheostat.share.node.fleet import Fleet
+from rheostat.share.node.fleet import Fleet, short_hash, what_runs
 from rheostat.share.node.folder import Came, WatchedFolder, Went
-from rheostat.share.node.governor import Budget, moved, within
+from rheostat.share.node.governor import Budget, first, moved, within
 from rheostat.share.node.keeper import Keeper
 from rheostat.share.node.load import Load
 from rheostat.share.node.metrics import Metrics
+from rheostat.share.node.problems import Problems
 from rheostat.share.node.recorder import EvidenceRule
 from rheostat.share.node.retention import Retention, tidy
 from rheostat.share.node.settings import NodeSettings
 from rheostat.share.node.sinks import SinkWorker, open_sink
 from rheostat.share.node.sources import Frame, Source, parse_source
+from rheostat.share.node.steering import Steering
 from rheostat.share.node.store import Event, Store
 from rheostat.share.node.told import budget_told, event_told, source_told
 from rheostat.share.node.watch import Watch, watches_of
@@ -55,11 +54,9 @@ log = logging.getLogger("rheostat.node")
 READ_SECONDS = 0.25
 FOLDER_SECONDS, RETRY_SECONDS, TIDY_SECONDS = 2.0, 5.0, 300.0
 STALLED_SECONDS = 30.0  # without a frame of a live source: its events are over
-QUIET_SECONDS = 60.0  # before the same problem is told again
 DRAIN_SECONDS = 5.0  # that sinks have at the end for what they were not told yet
 PICTURE_WIDTH = 960
 FRAMES_TO_TELL = 50  # prepared under a plan, before their mean is taken for what a picture costs
-PROBLEMS = 50  # that the status tells
 
 
 class Node:
@@ -101,11 +98,8 @@ class Node:
         self._lock = threading.RLock()  # guards what the threads share; nothing is waited for while it is held
         self._keeping = threading.RLock()  # from a look to what is written of it; taken before `_lock`
         self._planning = threading.Lock()  # one change of the plan at a time
-        self._steering = threading.Condition()
-        self._wanted: Budget | None = None  # what the steering thread has not planned for yet
-        self._chores: deque[Callable[[], None]] = deque()  # and what it has to do besides
-        self._over = self._gap = self._stalled = False
-        self._problems: deque[tuple[float, str]] = deque(maxlen=PROBLEMS)
+        self._steering, self._problems = Steering(), Problems(wall)
+        self._gap = self._stalled = False
         self._watches: dict[str, Watch] = {}
         self._frame: Frame | None = None
         self._jpeg: tuple[int, bytes] | None = None
@@ -113,21 +107,24 @@ class Node:
         self._analysed = self._skipped = self._plans = self._drops = 0
         self._next_tidy = self._next_folder = self._next_retry = 0.0
         self._source_state = ""
+        self._sinks: set[str] = set()  # of this run; the store may know others, of runs before
         places = {package.folder.resolve().parent for package in fleet.packages.values()}
         self._package_folders = tuple(sorted(places | ({settings.watch.resolve()} if settings.watch else set())))
         self._folder = None if settings.watch is None else WatchedFolder(settings.watch, fleet.packages.values())
         with ExitStack() as opened:
             self.store = opened.enter_context(Store(settings.out / "events.db", clock=wall))
-            for sink in settings.sink:
-                opened.callback(SinkWorker(open_sink(sink), self.store.outbox).close)
+            for address in settings.sink:
+                worker = SinkWorker(open_sink(address), self.store.outbox, told=self._problems.tell)
+                opened.callback(worker.close)
+                self._sinks.add(worker.sink.name)
             opened.callback(self._drain)
-            self._keeper = Keeper(self.store, self._metrics, name.shown, self._problem, finished)
+            self._keeper = Keeper(self.store, self._metrics, name.shown, self._problems.tell, finished)
             self._keeper.evidence = evidence = self._new_evidence()
             if evidence is not None:
                 opened.callback(evidence.close)
             self._runner = opened.enter_context(Runner(fleet.base, fleet.packages, cores=settings.cores_used))
             self._source = opened.enter_context(Source(name, stream_fps=fleet.stream_fps))
-            budget = _first_budget(fleet, plan, settings)
+            budget = first(plan.budget, floor=fleet.least(), ceiling=settings.budget)
             if total_cost(fleet.workload, plan.apps) > budget.now * (1 + 1e-9):
                 plan = fleet.plan(budget.now, plan)  # made for a larger budget, or on another box
             self._put_in_place(fleet, plan, budget)
@@ -153,7 +150,7 @@ class Node:
         """
         stop = stop or threading.Event()
         threads = ThreadPoolExecutor(2, "rheostat-node")
-        collecting, steering = threads.submit(self._collect), threads.submit(self._steer)
+        collecting, steering = threads.submit(self._collect), threads.submit(self._steering.run, self._plan_for)
         collecting.add_done_callback(lambda _: self._runner.close())  # else who waits for a place would wait for ever
         try:
             while not (stop.is_set() or self._source.state.over or collecting.done() or steering.done()):
@@ -162,9 +159,7 @@ class Node:
                     self._take(frame)
                 self._keep_house()
         finally:
-            with self._steering:
-                self._over = True
-                self._steering.notify_all()
+            self._steering.end()
             self._runner.close()
             threads.shutdown()
             with self._keeping:
@@ -193,7 +188,7 @@ class Node:
                 "plan_number": self._plans,
                 "apps": [watch.told() for watch in self._watches.values()],
                 "sinks": sinks,
-                "problems": [{"wall": wall, "said": said} for wall, said in self._problems],
+                "problems": self._problems.told(),
             }
 
     def picture(self) -> bytes | None:
@@ -305,23 +300,24 @@ class Node:
             self._judge_load()
         if last or now >= self._next_retry:
             self._next_retry = now + RETRY_SECONDS
-            self._keeper.retry()
+            with self._keeping:
+                self._keeper.retry()
         if self._folder is not None and now >= self._next_folder:
             self._next_folder = now + FOLDER_SECONDS
-            self._do_later(self._follow_folder)
+            self._steering.later(self._follow_folder)
         if last:
             self._tidy()
         elif now >= self._next_tidy:
             self._next_tidy = now + TIDY_SECONDS
-            self._do_later(self._tidy)
+            self._steering.later(self._tidy)
 
     def _watch_source(self, now: float) -> None:
-        """Tell when the source breaks or is back; events of a live source that has long been silent are over."""
+        """Tell when the source breaks; events of a live source that has long been silent are over."""
         state = self._source.state
         told = f"{state.phase.value}: {state.reason}" if state.reason else ""
         if told and told != self._source_state:
-            self._problem(f"the source is {told}")
-        self._source_state = told or self._source_state
+            self._problems.tell(f"the source is {told}")
+        self._source_state = told
         frame = self._frame
         if not self._live or frame is None or self._stalled or now - frame.clock < STALLED_SECONDS:
             return
@@ -336,7 +332,9 @@ class Node:
 
     def _tidy(self) -> None:
         retention = Retention(days=self._settings.keep_days, megabytes=self._settings.keep_megabytes)
-        self._try("tidying up", lambda: tidy(self._evidence_folder, self.store, retention, now=self._wall()))
+        self._problems.attempt(
+            "tidying up", lambda: tidy(self._evidence_folder, self.store, retention, now=self._wall())
+        )
 
     def _judge_load(self) -> None:
         usage = self._runner.usage()
@@ -361,7 +359,7 @@ class Node:
     def _judge(self, result: Result) -> None:
         frame, due, gap = result.context
         if result.error is not None:
-            self._problem(f"a frame could not be looked at: {result.error}")
+            self._problems.tell(f"a frame could not be looked at: {result.error}")
         self._metrics.analysed(result.scores, self._clock() - frame.clock)
         with self._keeping:
             with self._lock:
@@ -383,39 +381,26 @@ class Node:
     def _want(self, budget: Budget) -> None:
         with self._lock:
             if budget.now == self._budget.now:
-                self._budget = budget
+                # its bounds may be of before the operator, or another app, moved them
+                self._budget = replace(budget, ceiling=self._budget.ceiling, floor=self._budget.floor)
                 return
-        with self._steering:
-            self._wanted = budget
-            self._steering.notify_all()
+        self._steering.want(budget)
 
-    def _do_later(self, chore: Callable[[], None]) -> None:
-        with self._steering:
-            if chore not in self._chores:
-                self._chores.append(chore)
-            self._steering.notify_all()
-
-    def _steer(self) -> None:
-        while True:
-            with self._steering:
-                self._steering.wait_for(lambda: self._wanted is not None or self._chores or self._over)
-                if self._over:
-                    return
-                wanted, self._wanted = self._wanted, None
-                chores = list(self._chores)
-                self._chores.clear()
-            for chore in chores:
-                chore()
-            if wanted is not None:
-                with self._planning:
-                    self._try("planning anew", lambda budget=wanted: self._move_to(budget))
+    def _plan_for(self, budget: Budget) -> None:
+        with self._planning:
+            self._problems.attempt("planning anew", lambda: self._move_to(budget))
 
     def _move_to(self, budget: Budget) -> None:
         # meanwhile the operator may have allowed something else, the apps may be others, and pictures cost more
         fleet = self._as_measured(self._fleet)
         floor = fleet.least()
-        ceiling = max(self._budget.ceiling, floor)
-        budget = replace(budget, now=min(max(budget.now, floor), ceiling), floor=floor, ceiling=ceiling)
+        ceiling = self._budget.ceiling
+        if floor > ceiling:
+            self._problems.tell(
+                f"the cheapest plan costs {floor:.1f} core-ms per second, more than the {ceiling:g} that are allowed: "
+                "raise the budget, or remove apps"
+            )
+        budget = replace(budget, now=max(floor, min(budget.now, ceiling)), floor=floor, ceiling=ceiling)
         self._put_in_place(fleet, fleet.plan(budget.now, self._plan), budget)
 
     def _adopt(self, fleet: Fleet, ceiling: float | None = None) -> None:
@@ -433,7 +418,7 @@ class Node:
 
     def _put_in_place(self, fleet: Fleet, plan: Plan, budget: Budget) -> None:
         """From the next frame on this is what runs."""
-        fresh = self._plans == 0 or fleet.packages != self._fleet.packages or not _alike(plan, self._plan)
+        fresh = self._plans == 0 or fleet.packages != self._fleet.packages or what_runs(plan) != what_runs(self._plan)
         if fresh:
             self._runner.load(plan, fleet.stream_fps, packages=fleet.packages)
         with self._keeping:
@@ -446,7 +431,7 @@ class Node:
                     self._load = self._load.anew()
                     for watch in self._watches.values():
                         watch.looks = 0
-            self._keeper.plan = _hash_of(plan)
+            self._keeper.plan = short_hash(plan)
             for name, watch in before.items():
                 if name not in self._watches:
                     self._keeper.finish(watch)
@@ -457,12 +442,15 @@ class Node:
     def _follow_folder(self) -> None:
         assert self._folder is not None
         folder = self._folder
-        self._try("looking for packages", lambda: [self._follow(folder, change) for change in folder.changes()])
+        self._problems.attempt(
+            "looking for packages", lambda: [self._follow(folder, change) for change in folder.changes()]
+        )
 
     def _follow(self, folder: WatchedFolder, change: Came | Went) -> None:
         if isinstance(change, Went):
-            self._try(f"removing {change.app}", lambda: self.remove_app(change.app))
-        elif not self._try(f"adding {change.folder}", lambda: self.add_app(change.folder)):
+            if change.app in self._fleet.packages:  # else it could never be added
+                self._problems.attempt(f"removing {change.app}", lambda: self.remove_app(change.app))
+        elif not self._problems.attempt(f"adding {change.folder}", lambda: self.add_app(change.folder)):
             folder.forget(change.folder)  # tried again: its files may still be on their way
 
     # small things
@@ -480,48 +468,5 @@ class Node:
     def _drain(self) -> None:
         """Give the sinks some time for what they were not told yet; the rest stays in the store."""
         until = self._clock() + DRAIN_SECONDS
-        while self._clock() < until and any(sink.waiting for sink in self.store.outbox.status()):
+        while self._clock() < until and any(s.waiting for s in self.store.outbox.status() if s.sink in self._sinks):
             time.sleep(0.05)
-
-    def _problem(self, said: str) -> None:
-        now = self._wall()
-        with self._lock:
-            if any(told == said and now - wall < QUIET_SECONDS for wall, told in self._problems):
-                return
-            self._problems.append((now, said))
-        log.warning("%s", said)
-
-    def _try(self, what: str, work: Callable[[], object]) -> bool:
-        """Do something that may fail without the node ending; tells whether it did not."""
-        try:
-            work()
-        except (RheostatError, OSError) as error:
-            self._problem(f"{what} failed: {error}")
-            return False
-        return True
-
-
-def _first_budget(fleet: Fleet, plan: Plan, settings: NodeSettings) -> Budget:
-    """What the operator allows; the plan, made for another box perhaps, is what runs first."""
-    floor = fleet.least()
-    ceiling = plan.budget if settings.budget is None else settings.budget
-    if ceiling < floor:
-        raise SettingsError(
-            f"budget is {ceiling:g} core-ms per second: must be at least {floor:.1f}, the cost of the cheapest plan on "
-            "this node; raise --budget, or plan fewer apps"
-        )
-    return Budget(now=min(max(plan.budget, floor), ceiling), ceiling=ceiling, floor=floor)
-
-
-def _alike(one: Plan, other: Plan) -> bool:
-    """Whether two plans run the same."""
-    return [_runs(app) for app in one.apps] == [_runs(app) for app in other.apps]
-
-
-def _runs(app: Any) -> tuple[str, int, float, int | None]:
-    return app.name, app.frozen, app.fps, app.votes
-
-
-def _hash_of(plan: Plan) -> str:
-    """Short name of what a plan runs."""
-    return hashlib.sha256(json.dumps([_runs(app) for app in plan.apps]).encode()).hexdigest()[:12]

@@ -15,7 +15,8 @@ class Load:
         start, now: Time of the stream, in seconds, at its first frame and at its latest; None before there is one.
         frames: That came in.
         due, done: Looks that the plan asked for, and that were taken, over all apps.
-        spent: Processor time of the plan's networks before it began, in core-milliseconds.
+        spent: Processor time of the plan's networks, and of preparing their pictures, before it began, in
+            core-milliseconds.
         used, fps: Core-milliseconds, and frames, per second in the stretch before.
     """
 
@@ -44,7 +45,7 @@ class Load:
         return Window(self.due, self.done, cost)
 
     def next(self, spent: float) -> Load:
-        """The stretch that follows, the networks having taken `spent` core-milliseconds until now."""
+        """The stretch that follows; networks and preparing have taken `spent` core-milliseconds until now."""
         seconds = self.seconds
         used, fps = (
             (max(0.0, spent - self.spent) / seconds, self.frames / seconds) if seconds else (self.used, self.fps)
@@ -52,5 +53,5 @@ class Load:
         return Load(start=self.now, now=self.now, spent=spent, used=used, fps=fps)
 
     def anew(self) -> Load:
-        """The stretch that follows under a new plan, whose networks have taken no time yet."""
+        """The stretch that follows under a new plan, on which no time was spent yet."""
         return replace(self, start=self.now, frames=0, due=0, done=0, spent=0.0)

@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from rheostat.share.node.outbox import SinkStatus
 from rheostat.share.node.sources import Phase, SourceCounts, SourceState
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _RECENT = 2000  # latencies that percentiles are taken of
 
@@ -24,8 +23,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._latencies: deque[float] = deque(maxlen=_RECENT)
-        self._source_counts = SourceCounts()
-        self._sink_counts: dict[tuple[str, str], int] = {}
+        self._told: dict[tuple[str, str], float] = {}  # what counters of others were told, by who and which
         counter, gauge = self._counter, self._gauge
         self._frames = {
             "decoded": counter("frames_decoded", "Frames decoded"),
@@ -61,8 +59,7 @@ class Metrics:
         """Take over what the source counted since it was made."""
         with self._lock:
             for name, metric in self._frames.items():
-                metric.inc(max(0, getattr(counts, name) - getattr(self._source_counts, name)))
-            self._source_counts = counts
+                self._take_over(metric, ("source", name), getattr(counts, name))
         for phase in Phase:
             self._state.labels(phase.value).set(phase is state.phase)
 
@@ -113,12 +110,14 @@ class Metrics:
         with self._lock:
             for sink in status:
                 self._waiting.labels(sink.sink).set(sink.waiting)
-                for name, metric, value in (
-                    ("refused", self._refused, sink.refused),
-                    ("lost", self._lost, sink.lost),
-                ):
-                    metric.labels(sink.sink).inc(max(0, value - self._sink_counts.get((sink.sink, name), 0)))
-                    self._sink_counts[sink.sink, name] = value
+                self._take_over(self._refused.labels(sink.sink), (sink.sink, "refused"), sink.refused)
+                self._take_over(self._lost.labels(sink.sink), (sink.sink, "lost"), sink.lost)
+
+    def _take_over(self, metric: Counter, name: tuple[str, str], value: float) -> None:
+        """Raise a counter to a value; of two that come at once the older may come last, and counts for nothing."""
+        told = self._told.get(name, 0)
+        metric.inc(max(0, value - told))
+        self._told[name] = max(told, value)
 
     def latency_percentiles(self) -> dict[str, float | None]:
         """p50, p95 and p99 of the last 2000 frames that apps looked at, in seconds; None while there is none."""
@@ -132,7 +131,7 @@ class Metrics:
         return {name: None if value is None else round(1000 * value, 1) for name, value in seconds.items()}
 
     def exposition(self) -> bytes:
-        """All metrics, in the text format of Prometheus (`CONTENT_TYPE`)."""
+        """All metrics, in the text format of Prometheus."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -99,7 +99,7 @@ class Recorder:
         self._taking[event] = _Taking(start, pictures=[(at, jpeg) for at, jpeg in self._recent if at >= early])
 
     def end(self, event: str, end: float) -> None:
-        """An event is over; nothing happens if its clip was as long as it may be before."""
+        """An event is over; nothing happens if its clip has been given already, because it was as long as it may be."""
         if event in self._taking:
             self._taking[event].end = end
 

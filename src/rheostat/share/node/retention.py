@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rheostat.errors import SettingsError
+from rheostat.errors import SettingsError, StateError
 from rheostat.share.node.store import Store
 
 _DAY = 86400.0
@@ -72,22 +72,35 @@ def tidy(folder: Path, store: Store, retention: Retention, *, now: float) -> lis
 
     Returns:
         Names of the files that were removed; one that could not be stays for the next time.
+
+    Raises:
+        StateError: The store cannot be written; what is beyond the bounds is removed all the same.
     """
-    removed = []
-    for file in beyond(_files(folder), retention, now=now):
-        try:
-            (folder / file.name).unlink(missing_ok=True)
-        except OSError:
-            continue
-        removed.append(file.name)
+    going = [file.name for file in beyond(_files(folder), retention, now=now)]
+    try:
+        # the store first: who dies in between leaves files too many, and no event that names one that is gone
+        store.without_files(going)
+        untold = False
+    except StateError:
+        untold = True  # the disk may be full: then only what follows makes room for it
+    removed = [name for name in going if _removed(folder / name)]
+    if untold:
+        store.without_files(removed)
     for path in folder.glob("*.tmp"):  # of a node that was killed while it wrote
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime > _LEFT_SECONDS:
                 path.unlink()
-    store.without_files(removed)
     days = retention.days if retention.days is not None else float("inf")
     store.outbox.trim(messages=retention.messages, seconds=days * _DAY)
     return removed
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _files(folder: Path) -> Iterable[File]:

@@ -45,7 +45,8 @@ class NodeSettings(Settings):
             values = {**values, "sink": (values["sink"],)}
         if isinstance(values, Mapping) and isinstance(values.get("source"), list | Mapping):
             raise ValueError("source holds several values: it must be one text")
-        if isinstance(values, Mapping) and not all(isinstance(sink, str) for sink in values.get("sink", ())):
+        sinks = values.get("sink", ()) if isinstance(values, Mapping) else ()
+        if not isinstance(sinks, list | tuple) or not all(isinstance(sink, str) for sink in sinks):
             raise ValueError('sink must be a list of texts: sink = ["mqtts://user:password@host/prefix"]')
         return values
 

@@ -25,6 +25,7 @@ from typing import Any, Protocol, Self
 
 from rheostat.errors import SettingsError
 from rheostat.share.frames import Picture
+from rheostat.share.node.backoff import wait_before
 from rheostat.share.node.child import Child
 from rheostat.share.node.decoder import Counts, Order
 from rheostat.share.node.source_names import SourceName, parse_source
@@ -87,7 +88,7 @@ class Frame:
         picture: `[H, W, 3]` uint8, red, green, blue; the reader's own.
         number: How many frames were given before it.
         position: Its number in its file, or since the connection was made.
-        slot: floor(seconds * stream_fps); larger than that of the frame before.
+        slot: The slot of its time (see `decoder.slot_of`); larger than that of the frame before.
         seconds: Time of the stream, from 0 on, larger than that of the frame before.
         arrived: Wall clock when it was decoded (of a file: when there was room for it), in seconds.
         clock: Monotonic clock at that time, to measure how long it takes from there.
@@ -141,12 +142,6 @@ class Decoding(Protocol):
     def close(self) -> None:
         """End it."""
         ...
-
-
-def wait_before(failures: int, patience: Patience, generator: random.Random) -> float:
-    """Seconds to wait after so many failures in a row (>= 1): half to all of a time that doubles up to a bound."""
-    bound = min(patience.longest_wait, patience.first_wait * 2.0 ** min(failures - 1, 60))
-    return bound * generator.uniform(0.5, 1.0)
 
 
 class Source:
@@ -224,7 +219,8 @@ class Source:
             elif self._clock() >= deadline:
                 return None
             else:
-                self._sleep(min(self._retry_at, deadline) - self._clock())
+                # the clock has gone on since it was asked: what is left may be less than nothing by now
+                self._sleep(max(0.0, min(self._retry_at, deadline) - self._clock()))
         return None
 
     def close(self) -> None:
@@ -309,7 +305,8 @@ class Source:
         self._drop_child()
         self._failures += 1
         over = not self.name.live and self._failures >= self._patience.attempts
-        self._retry_at = self._clock() + wait_before(self._failures, self._patience, self._generator)
+        first, longest = self._patience.first_wait, self._patience.longest_wait
+        self._retry_at = self._clock() + wait_before(self._failures, first, longest, self._generator)
         self._past = dataclasses.replace(self._past, restarts=self._past.restarts + (not over))
         self._enter(Phase.FAILED if over else phase, reason, over=over)
 

@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -115,16 +116,15 @@ class Store:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._lock = take_lock(path)
-        try:
+        with ExitStack() as opened:
+            opened.callback(os.close, take_lock(path))
             if not path.exists():
                 make_whole(path, lambda beside: _up_to_date(beside, path))
             self._database = _up_to_date(path, path)
-        except BaseException:
-            os.close(self._lock)
-            raise
-        self.outbox = Outbox(self._database, clock)
-        self.interrupted = self._close_interrupted()
+            opened.callback(self._database.close)
+            self.outbox = Outbox(self._database, clock)
+            self.interrupted = self._close_interrupted()
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -235,8 +235,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file, so that another process may write it."""
-        self._database.close()
-        os.close(self._lock)
+        self._opened.close()
 
     def _change(self, name: str, kind: str | None, statement: str, values: dict[str, Any]) -> Event:
         with self._database.writing(durable=True) as connection:
@@ -284,12 +283,17 @@ def _up_to_date(file: Path, path: Path) -> Database:
 
 
 def _events(database: Database, app: str | None, since: float | None, before: str | None, limit: int) -> list[Event]:
+    values = {"app": app, "since": since, "before": before}
+    conditions = {
+        "app": "app = :app",
+        "since": "ended_at >= :since",
+        "before": "number < (SELECT number FROM events WHERE id = :before)",
+    }
+    # only what is asked for: with `:app IS NULL OR app = :app` SQLite would not look into `events_by_app`
+    asked = " AND ".join(conditions[name] for name, value in values.items() if value is not None) or "TRUE"
     rows = database.rows(
-        f"SELECT {_COLUMNS} FROM events WHERE (:app IS NULL OR app = :app) "  # noqa: S608 - own names
-        "AND (:since IS NULL OR ended_at >= :since) "
-        "AND (:before IS NULL OR number < (SELECT number FROM events WHERE id = :before)) "
-        "ORDER BY number DESC LIMIT :limit",
-        {"app": app, "since": since, "before": before, "limit": limit},
+        f"SELECT {_COLUMNS} FROM events WHERE {asked} ORDER BY number DESC LIMIT :limit",  # noqa: S608 - own names
+        {**values, "limit": limit},
     )
     return [Event(**row) for row in rows]
 

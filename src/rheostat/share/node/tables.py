@@ -35,6 +35,11 @@ MIGRATIONS = (
         sink TEXT NOT NULL, event TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, refused_at REAL NOT NULL
     );
     """,
+    """
+    CREATE INDEX events_by_snapshot ON events (snapshot) WHERE snapshot IS NOT NULL;
+    CREATE INDEX events_by_clip ON events (clip) WHERE clip IS NOT NULL;
+    DROP INDEX events_by_time;
+    """,
 )
 
 

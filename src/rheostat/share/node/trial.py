@@ -13,6 +13,7 @@ from rheostat.share.node.fleet import Fleet
 from rheostat.share.node.live import Node
 from rheostat.share.node.settings import NodeSettings
 from rheostat.share.plan import Plan
+from rheostat.share.tree import total_cost
 
 _MOST_EVENTS = 100_000
 
@@ -65,7 +66,8 @@ def try_plan(fleet: Fleet, plan: Plan, stream: Labels, *, start: int = 0) -> Tri
         settings = NodeSettings.checked(
             {"source": str(source), "out": folder / "out", "cores": 1, "clips": False, "window_seconds": 1e9}
         )
-        with Node(fleet, plan.model_copy(update={"budget": max(plan.budget, fleet.least())}), settings) as node:
+        budget = max(plan.budget, fleet.least(), total_cost(fleet.workload, plan.apps))  # else it would be planned anew
+        with Node(fleet, plan.model_copy(update={"budget": budget}), settings) as node:
             node.run()
             status = node.status()
             events = node.store.events(limit=_MOST_EVENTS)

@@ -10,8 +10,6 @@ from rheostat.share.node.events import EventRule, EventTracker, Record
 from rheostat.share.package.document import Package
 from rheostat.share.plan import AppPlan
 
-SHOWN_LOOKS = 120
-
 
 @dataclass
 class Watch:
@@ -55,6 +53,14 @@ class Watch:
             self.since = seconds
         return happened
 
+    def finish(self) -> tuple[Record, ...]:
+        """End its open event, because it will not look again (see `EventTracker.finish`)."""
+        before, looks = self.state, self.tracker.looks
+        happened = self.tracker.finish()
+        if self.state != before:
+            self.since = looks[-1].seconds  # all that is known of when it was
+        return happened
+
     def judged(self, seconds: float) -> float:
         """Looks per second over the last `seconds` of the stream; the count begins anew."""
         self.achieved_fps, self.looks = self.looks / seconds, 0
@@ -62,7 +68,7 @@ class Watch:
 
     def told(self) -> dict[str, Any]:
         """What the live page shows of it."""
-        rule, looks = self.tracker.rule, self.tracker.looks[-SHOWN_LOOKS:]
+        rule, looks = self.tracker.rule, self.tracker.looks
         return {
             "name": self.plan.name,
             "state": self.state,

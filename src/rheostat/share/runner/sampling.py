@@ -16,6 +16,8 @@ from itertools import count, pairwise, tee
 
 from rheostat.errors import SettingsError
 
+FAR = 10_000  # frames: over a longer gap the pattern is not followed
+
 
 class Sampling:
     """Tells for each frame of a stream which rates are due, in constant memory.
@@ -39,22 +41,29 @@ class Sampling:
                 raise SettingsError(
                     f"a rate is {rate:g} fps: must be above 0 and at most {stream_fps:g}, the rate of the stream"
                 )
-        self._start = self._asked = start
-        self._picks = list(_chain(Fraction(str(stream_fps)), [Fraction(str(rate)) for rate in self.rates]))
-        self._next = [next(picks) for picks in self._picks]
+        self._stream, self._exact = Fraction(str(stream_fps)), [Fraction(str(rate)) for rate in self.rates]
+        self._begin(start)
 
     def due(self, slot: int) -> tuple[float, ...]:
         """The rates that look at frame `slot`, highest first: those that are, and none below one that is not.
 
-        Frames may be left out, and their looks with them; they may not go back.
+        Frames may be left out, and their looks with them; they may not go back. After more than `FAR` that were left
+        out, as by an outage, it begins anew: all rates are due, and nothing is counted off in between.
 
         Raises:
             SettingsError: `slot` is before one that was asked for.
         """
         if slot < self._asked:
             raise SettingsError(f"slot is {slot} after {self._asked}: frames must not go back")
+        if slot - self._asked > FAR:
+            self._begin(slot)
         self._asked = slot
         return tuple(rate for level, rate in enumerate(self.rates) if self._reach(level, slot - self._start))
+
+    def _begin(self, start: int) -> None:
+        self._start = self._asked = start
+        self._picks = list(_chain(self._stream, self._exact))
+        self._next = [next(picks) for picks in self._picks]
 
     def _reach(self, level: int, slot: int) -> bool:
         while self._next[level] < slot:

@@ -34,12 +34,13 @@ class Listener:
         self.closed = True
 
 
-def working(sink: Listener, store: Store, waits: list[float]) -> SinkWorker:
+def working(sink: Listener, store: Store, waits: list[float], told: list[str] | None = None) -> SinkWorker:
     def wait(stop: threading.Event, seconds: float) -> bool:
         waits.append(seconds)
         return stop.is_set()
 
-    return SinkWorker(sink, store.outbox, generator=random.Random(0), wait=wait)
+    heard = told if told is not None else []
+    return SinkWorker(sink, store.outbox, told=heard.append, generator=random.Random(0), wait=wait)
 
 
 def test_messages_come_in_order_and_each_again_until_it_is_told(store: Store) -> None:
@@ -73,6 +74,21 @@ def test_a_refusal_is_noted_and_the_next_message_comes(store: Store) -> None:
     assert sink.heard == events
     (refusal,) = store.outbox.refusals()
     assert (refusal["event"], refusal["reason"]) == (events[0], "HTTP 404 Not Found")
+
+
+def test_why_it_takes_nothing_is_told_once_and_again_after_it_took_something(store: Store) -> None:
+    down = [Later("not connected yet"), Later("refused"), Later("refused")]
+    told, sink = [], Listener([*down, Told(), Later("refused"), Told(), Refused("HTTP 401 Unauthorized")])
+    worker = working(sink, store, [], told)
+    post(store, 3)
+    wait_until_told(store)
+    worker.close()
+    assert told == [
+        "sink listener: not connected yet",
+        "sink listener: refused",
+        "sink listener: refused",
+        "sink listener refuses `started`: HTTP 401 Unauthorized",
+    ]
 
 
 def test_a_store_that_cannot_be_written_stops_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +130,10 @@ def test_names_of_sinks(tmp_path: Path) -> None:
     assert isinstance(hook, WebhookSink)
     assert hook.name.startswith("webhook:hooks.example#")
     assert "token" not in hook.name
-    assert hook.name != open_sink("https://hooks.example/token-8").name
+    other = open_sink("https://hooks.example/token-8")
+    assert hook.name != other.name
     hook.close()
+    other.close()
     broker = open_sink("mqtt://us%40er:s3cret@127.0.0.1:1/site/one")
     assert isinstance(broker, MqttSink)
     assert broker.name == "mqtt:127.0.0.1:1/site/one"
@@ -127,6 +145,15 @@ def test_names_of_sinks(tmp_path: Path) -> None:
 def test_a_name_that_is_no_sink_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=r"sink '.*give mqtt://"):
         open_sink(name)
+
+
+@pytest.mark.parametrize("prefix", ["site/+", "%23", "a%00b"])
+def test_a_prefix_that_no_message_can_have_is_refused_without_the_password(prefix: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"sink 'mqtt://127\.0\.0\.1:1/\.\.\.': its prefix must hold none"
+    ) as refused:
+        open_sink(f"mqtt://u:s3cret@127.0.0.1:1/{prefix}").close()
+    assert "s3cret" not in str(refused.value)
 
 
 def test_a_name_is_one_level_of_a_topic() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,8 @@ class MqttSink:
         self._set_connected(f"disconnected: {code}")
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
-        self._set_connected(f"{self._broker.host}:{self._broker.port} cannot be reached")
+        error = sys.exception()  # paho calls from where it handles it: no route, or a certificate that is not trusted
+        self._set_connected(f"{self._broker.host}:{self._broker.port} cannot be reached{f': {error}' if error else ''}")
 
     def _on_publish(self, _client: mqtt.Client, _data: Any, mid: int, _code: Any, _properties: Any) -> None:
         with self._changed:

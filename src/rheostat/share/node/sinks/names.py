@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -43,12 +44,18 @@ def open_sink(name: str) -> Sink:
         raise MissingExtraError(
             f"sink {parts.scheme}://{parts.hostname} needs {error.name}: pip install 'rheostat[edge]'"
         ) from None
+    prefix = unquote(parts.path).strip("/") or "rheostat"
+    if re.search(r"[+#\x00]", prefix):
+        raise SettingsError(
+            f"sink {scheme_and_host(name)!r}: its prefix must hold none of +, # and the null character, which are for "
+            "who subscribes: leave them out"
+        )
     tls = parts.scheme == "mqtts"
     return MqttSink(
         Broker(
             host=parts.hostname,
             port=port or (8883 if tls else 1883),
-            prefix=unquote(parts.path).strip("/") or "rheostat",
+            prefix=prefix,
             username=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
             tls=tls,

@@ -43,7 +43,8 @@ class WebhookSink:
             return Later(f"{type(error).__name__}: {error}")
         if answer.is_success:
             return Told()
-        said = f"HTTP {answer.status_code} {answer.reason_phrase}".strip()
+        # the phrase of the standard: a server's own may repeat the address, and this is logged
+        said = f"HTTP {answer.status_code} {httpx.codes.get_reason_phrase(answer.status_code)}".strip()
         return Later(said) if answer.status_code in _AGAIN or answer.is_server_error else Refused(said)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rheostat.errors import StateError
+from rheostat.share.node.backoff import wait_before
 from rheostat.share.node.outbox import Message, Outbox
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds before another attempt
@@ -61,8 +62,12 @@ class SinkWorker:
     Args:
         sink: Who is told; closed by `close`.
         outbox: Where the messages are; the sink is made known to it.
+        told: Told why the sink takes nothing, once until it does or the reason is another, and what it refuses.
         generator: Spreads the waits.
         wait: Waits for the stop of the worker, some seconds at most, and tells whether it came.
+
+    Attributes:
+        problem: Why the sink takes nothing; empty while it does.
     """
 
     def __init__(
@@ -70,10 +75,11 @@ class SinkWorker:
         sink: Sink,
         outbox: Outbox,
         *,
+        told: Callable[[str], None] = lambda _: None,
         generator: random.Random | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        self.sink, self._outbox, self._wait = sink, outbox, wait
+        self.sink, self._outbox, self._told, self._wait = sink, outbox, told, wait
         self._generator = generator or random.Random()
         self._stop = threading.Event()
         self.problem = ""
@@ -96,8 +102,7 @@ class SinkWorker:
         while not self._stop.is_set():
             failures = self._step(failures)
             if failures:
-                bound = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 60))
-                self._wait(self._stop, bound * self._generator.uniform(0.5, 1.0))
+                self._wait(self._stop, wait_before(failures, FIRST_WAIT, LONGEST_WAIT, self._generator))
         self.sink.close()
 
     def _step(self, failures: int) -> int:
@@ -110,14 +115,20 @@ class SinkWorker:
                 return 0
             outcome = self.sink.tell(message)
             if isinstance(outcome, Later):
-                self.problem = outcome.reason
-                return failures + 1
+                return self._failed(outcome.reason, failures)
             if isinstance(outcome, Refused):
                 self._outbox.refused(self.sink.name, message, outcome.reason)
+                # not of which event, which the outbox notes: one that refuses them all would fill the log with it
+                self._told(f"sink {self.sink.name} refuses `{message.kind}`: {outcome.reason}")
             else:
                 self._outbox.told(self.sink.name, message)
         except StateError as error:  # the store cannot be read or written just now, e.g. because the disk is full
-            self.problem = str(error)
-            return failures + 1
+            return self._failed(str(error), failures)
         self.problem = ""
         return 0
+
+    def _failed(self, problem: str, failures: int) -> int:
+        if problem != self.problem:
+            self._told(f"sink {self.sink.name}: {problem}")
+        self.problem = problem
+        return failures + 1
