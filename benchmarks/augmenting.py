@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.keep import keep
+from benchmarks.keep import keep, summary
 from rheostat.augment.operations import OPERATIONS, apply, magnitude_at
 from rheostat.records import environment
 from rheostat.training import build_model
@@ -119,14 +118,6 @@ def beside_a_step(generator: torch.Generator) -> dict[str, Any]:
     return {"model": "resnet18", "steps": STEPS, "seconds": seconds, "share": share}
 
 
-def summary(values: list[float]) -> dict[str, Any]:
-    """Median and quartiles."""
-    return {
-        "median": statistics.median(values),
-        "quartiles": statistics.quantiles(values, n=4, method="inclusive")[::2],
-    }
-
-
 def at_size(size: int, generator: torch.Generator) -> dict[str, Any]:
     """Everything at one size of images."""
     spent = interleaved(ways_of(size, generator), TURNS[size], generator)
@@ -202,7 +193,7 @@ def main() -> None:
         "versions": {name: importlib.metadata.version(name) for name in ("torchvision", "pillow")},
         "environment": environment(),
     }
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1_000)
     given = parser.parse_args()
     record = measure(given.times)
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
 
 
 if __name__ == "__main__":

@@ -37,15 +37,16 @@ def measure(plan: Path, source: str, folder: Path) -> dict[str, Any]:
     sizes = {path.name: megabytes(path) for path in packages.iterdir() if path.is_dir()}
     there = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 0  # noqa: S603
     command = [python, "-m", "rheostat", "run", plan, "--source", source, "--out", folder / "out", "--json"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     resident = []
-    while running.poll() is None:
-        resident.append(resident_mb(running.pid))
-        time.sleep(0.1)
-    assert running.stdout is not None
-    told = json.loads(running.stdout.read())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
+        while running.poll() is None:
+            resident.append(resident_mb(running.pid))
+            time.sleep(0.1)
+        assert running.stdout is not None
+        said = running.stdout.read()
     if running.returncode or there:
         raise SystemExit(f"exit code {running.returncode}, torch {'is' if there else 'is not'} installed")
+    told = json.loads(said)
     return {
         "installed_mb": megabytes(folder / "env") - before,
         "largest_mb": dict(sorted(sizes.items(), key=lambda item: -item[1])[:8]),
@@ -80,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         found = measure(given.plan, given.source, Path(place))
     record = {"bench": "edge", **found, "environment": environment()}
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
 
 
 if __name__ == "__main__":

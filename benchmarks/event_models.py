@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/event-models.json"))
     given = parser.parse_args()
     found = measure(given.events)
-    keep(given.record, found, pieces(found))
+    keep(given.record, found, pieces)
 
 
 if __name__ == "__main__":

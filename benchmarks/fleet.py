@@ -99,13 +99,8 @@ def first_fit(nodes: list[FleetNode], cameras: dict[str, Workload]) -> dict[str,
 
 
 def _least(cameras: dict[str, Workload]) -> dict[str, float]:
-    known: dict[int, float] = {}
-    return {name: known.setdefault(id(w), 0.0) or _kept(known, w) for name, w in cameras.items()}
-
-
-def _kept(known: dict[int, float], workload: Workload) -> float:
-    known[id(workload)] = least_budget(workload)
-    return known[id(workload)]
+    least = {key: least_budget(workload) for key, workload in {id(w): w for w in cameras.values()}.items()}
+    return {name: least[id(workload)] for name, workload in cameras.items()}
 
 
 def without_sharing(cameras: dict[str, Workload]) -> dict[str, Workload]:
@@ -232,7 +227,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/fleet.json"))
     given = parser.parse_args()
     found = measure()
-    keep(given.record, found, pieces(found))
+    keep(given.record, found, pieces)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,10 @@ def write_pictures(source: str, folder: Path, app: str, each: int, seed: int) ->
 
 
 def curve_of(package: Package, work: Sequence[int]) -> dict[str, Any]:
-    """Frozen share of the work, hit and false-positive rate and their intervals, per branch point."""
+    """Frozen share of the work, hit and false-positive rate, and accuracy, per branch point.
+
+    Accuracy is the mean of hit and true-negative rate.
+    """
     variants = package.document.branch_points
     done = np.concatenate([[0], np.cumsum(work)]) / sum(work)
     return {
@@ -113,7 +116,7 @@ def of_clips(folder: Path) -> list[dict[str, Any]]:
         raise DataError(f"{folder} holds no package: make packages of clips first")
     wanted = packages[0].document.base.hash
     (base,) = [found for found in map(read_base, _bases_in(folder)) if found.document.hash == wanted]
-    network = load_base(base.document.name)
+    network = load_base(base.document.name, size=base.document.preprocessing.height)
     work = layer_work(network)
     picks = chosen(packages, base, work)
     return [
@@ -202,7 +205,7 @@ def main() -> None:
         "curves": curves,
         "environment": environment(),
     }
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
 
 
 if __name__ == "__main__":

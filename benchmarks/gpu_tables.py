@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure as Plot
 
+from benchmarks.saving_lines import plain_seconds, ratio_text
 from rheostat.figures import INK, dress, svg
 
 PLAIN, GOVERNED, CONTROL, PROXY = "plain", "governed", "matched-random", "proxy"
@@ -140,15 +141,10 @@ def _runs(record: dict[str, Any], network: str) -> str:
 
 def _beside_plain(mine: Rows, arm: str, rows: Rows) -> list[str]:
     """The seconds over those of the plain loop at the same error, which lies on the curve of its lengths."""
-    if arm == PLAIN:
-        return ["1"]
-    ratio, sign = _ratio(mine, rows)
-    return [f"{'' if sign == '=' else sign + ' '}{ratio:.2f}"]
+    return ["1" if arm == PLAIN else ratio_text(_ratio(mine, rows))]
 
 
 def _ratio(mine: Rows, rows: Rows) -> tuple[float, str]:
-    from benchmarks.saving_tables import plain_seconds
-
     plain = [kept for (arm, _), kept in _groups(mine, "arm", "epochs").items() if arm == PLAIN]
     curve = [(_mean(kept, "seconds"), _mean(kept, "error")) for kept in plain]
     needed, sign = plain_seconds(curve, _mean(rows, "error"))

@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/planning.json"))
     given = parser.parse_args()
     found = measure(given.workloads)
-    keep(given.record, found, pieces(found))
+    keep(given.record, found, pieces)
 
 
 if __name__ == "__main__":

@@ -342,7 +342,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("benchmarks/results/sharing.json"))
     given = parser.parse_args()
     record = record_of(read_base(given.base), turns=given.turns, plans=given.plans)
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
     for name, value in findings(record).items():
         print(f"{name:16} {value:.3g}")
 

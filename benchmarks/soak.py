@@ -175,7 +175,7 @@ def main() -> None:
         "rows": rows,
         "environment": environment(),
     }
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
 
 
 if __name__ == "__main__":

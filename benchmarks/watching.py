@@ -11,7 +11,6 @@ call, and the share is the median of those of the blocks.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from benchmarks.keep import keep
+from benchmarks.keep import keep, summary
 from rheostat.records import environment
 from rheostat.signals import ExampleLog
 from rheostat.training import build_model
@@ -64,15 +63,8 @@ def measured(model_name: str, channels: int, image_size: int, blocks: int) -> di
         "model": model_name,
         "input": [channels, image_size, image_size],
         "steps": blocks * BLOCK,
-        "seconds": {"step": _of(step), "look": _of(look)},
-        "share": _of([a / b for a, b in zip(look, step, strict=True)]),
-    }
-
-
-def _of(values: list[float]) -> dict[str, Any]:
-    return {
-        "median": statistics.median(values),
-        "quartiles": statistics.quantiles(values, n=4, method="inclusive")[::2],
+        "seconds": {"step": summary(step), "look": summary(look)},
+        "share": summary([a / b for a, b in zip(look, step, strict=True)]),
     }
 
 
@@ -108,7 +100,7 @@ def main() -> None:
         "rows": [measured(*setting) for setting in SETTINGS],
         "environment": environment(),
     }
-    keep(given.record, record, pieces(record))
+    keep(given.record, record, pieces)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def piece(name: str) -> str:
 
 
 def _select() -> list[Line]:
-    saving: Any = importlib.import_module("benchmarks.saving_tables")
+    saving: Any = importlib.import_module("benchmarks.saving_lines")
     places: Any = importlib.import_module("benchmarks.saving_places")
     lines = []
     for place, path in (("mnist", RESULTS / "saving-mnist.json"), ("cifar10", RESULTS / "saving-cifar10.json")):
@@ -157,7 +157,7 @@ def _share() -> list[Line]:
     edge = read_json(ROOT / path)
     lines.append(
         Line(
-            "share, installed on the box; memory of a node with three apps",
+            f"share, installed on the box; memory of a node with {edge['apps']} apps",
             f"{edge['installed_mb']:.0f} MB; {edge['resident_mb']:.0f} MB",
             "no torch",
             path,

@@ -73,26 +73,26 @@ def _overheads() -> list[Line]:
 
 def _times_to_error() -> list[Line]:
     """The governed loader where time counts: of plain's time to its error, and per candidate."""
-    saving, lines = _script("saving_tables"), []
+    saving, places, lines = _script("saving_lines"), _script("saving_places"), []
     for name in ("saving-mnist", "saving-cifar10"):
         record = _record(name)
-        for place, bar in saving.BARS.items():
-            mine = [one for one in saving.lines_of(record) if (one.place, one.arm) == (place, saving.GOVERNED)]
+        for place, bar in places.BARS.items():
+            mine = [one for one in saving.lines_of(record) if (one.place, one.arm) == (place, places.GOVERNED)]
             if mine:
                 best = saving.best_of(mine)
                 value, sign = best.ratio
-                asked = f"{saving.PLACES[place].what}: governed, processor time over plain's to the same error"
-                found = f"{'' if sign == '=' else sign + ' '}{value:.2f}, at {best.error[0]:.2%}"
+                asked = f"{places.PLACES[place].what}: governed, processor time over plain's to the same error"
+                found = f"{saving.ratio_text(best.ratio)}, at {best.error[0]:.2%}"
                 lines.append(Line(asked, found, f"at most {bar:.2f}", value <= bar and sign != ">", _link(name)))
     for name in ("saving-mnist", "saving-cifar10", "saving-linear", "saving-noise"):
         record = _record(name)
         for one in saving.lines_of(record):
-            if one.arm == saving.GOVERNED and one.paired is not None:
+            if one.arm == places.GOVERNED and one.paired is not None:
                 cost, low, high = one.paired.cost
-                asked = f"{saving.PLACES[one.place].what}, {one.epochs} epochs: governed, per candidate over plain"
+                asked = f"{places.PLACES[one.place].what}, {one.epochs} epochs: governed, per candidate over plain"
                 found = f"{cost:.2f} ({low:.2f} to {high:.2f})"
                 lines.append(
-                    Line(asked, found, f"at most {saving.NEVER_ABOVE:.2f}", cost <= saving.NEVER_ABOVE, _link(name))
+                    Line(asked, found, f"at most {places.NEVER_ABOVE:.2f}", cost <= places.NEVER_ABOVE, _link(name))
                 )
     return lines
 
@@ -183,7 +183,8 @@ def _installing() -> list[Line]:
     record = _record("distribution")
     lines = [Line("the wheel", f"{record['wheel_bytes'] / 1e6:.1f} MB", "", None, _link("distribution"))]
     for extra, one in record["rows"].items():
-        asked = f"`rheostat[{extra}]` in an empty environment: on the disk; processor time to install it"
+        name = "rheostat" if extra == "core" else f"rheostat[{extra}]"
+        asked = f"`{name}` in an empty environment: on the disk; processor time to install it"
         found = f"{one['megabytes']:,.0f} MB; {one['install_processor_s']:.0f} s"
         lines.append(Line(asked, found, "", None, _link("distribution")))
     return lines

@@ -16,6 +16,21 @@ POLICY_OPTIONS = (
     *("floor", "keep", "p", "beta", "history", "reference", "pool", "reweight", "uniform", "holdout"),
     *("drop", "full", "threshold", "revision", "decay"),
 )
+HEAD_TRAINING: Mapping[str, Any] = {  # of the loop, where it trains a head of a package
+    "model": "head",
+    "policy": "uniform",
+    "epochs": 60,
+    "patience": 5,
+    "batch_size": 16,
+    "optimizer": "adamw",
+    "lr": 1e-4,
+    "weight_decay": 0.01,
+    "schedule": "linear",
+    "augment": "none",
+    "device": "cpu",
+    "track": "none",
+    "checkpoint_minutes": 0.5,
+}
 AUGMENTATIONS = ("crop", "flip", "cutout")
 LEARNING_KINDS = ("bandit", "random-search", "evolution")
 KINDS = ("trivial", "rand", "autoaugment", *LEARNING_KINDS)
@@ -153,7 +168,11 @@ class TrainSettings(Settings):
     )
     warmup: int = Field(0, ge=0, description="epochs without selection at the start")
 
-    epochs: int | None = Field(None, ge=1, description="epochs of candidates; 16 unless --max-backwards ends the run")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="epochs of candidates; left out: 16, or with max_backwards as many as it takes",
+    )
     max_backwards: int | None = Field(None, ge=1, description="stop after this many examples trained on")
     patience: int | None = Field(
         None,

@@ -4,18 +4,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.saving_lines import Line, best_of, lines_of, paired, plain_seconds, wall_counts
 from benchmarks.saving_places import CONTROL, GOVERNED, PLAIN, PRUNED
-from benchmarks.saving_tables import (
-    Line,
-    beside_control,
-    best_of,
-    findings,
-    lines_of,
-    paired,
-    pieces,
-    plain_seconds,
-    wall_counts,
-)
+from benchmarks.saving_tables import beside_control, findings, pieces
 
 
 def row(

@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from rheostat.cli.package import TRAINING
+from rheostat.settings import HEAD_TRAINING
 from rheostat.share import stem
 from rheostat.share.package import read_package
 from tests.cli.shown import Call
@@ -81,6 +83,18 @@ def test_a_base_beside_other_packages_is_named_by_its_folder(call: Call, made: P
     assert {path.name for path in (made.parent.parent / "others").iterdir()} == {"toy-8", "three"}
 
 
+def test_the_help_names_what_heads_are_trained_with(call: Call) -> None:
+    shown = " ".join(call("package", "--help").out.replace("\u2502", " ").split())
+    assert "--max-backwards" not in shown
+    assert "epochs of candidates (default: 60)" in shown
+    for name in set(TRAINING).intersection(HEAD_TRAINING):
+        flag, default = f"--{name.replace('_', '-')} ", HEAD_TRAINING[name]
+        _, _, said = shown.partition(f" {flag}")
+        assert f"(default: {default})" in said.partition(" --")[0], flag
+    train = " ".join(call("train", "--help").out.replace("\u2502", " ").split())
+    assert "epochs of candidates; left out: 16, or with max_backwards as many as it takes" in train
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -89,6 +103,11 @@ def test_a_base_beside_other_packages_is_named_by_its_folder(call: Call, made: P
         (["--data", "nowhere.mp4", "--out", "x", "--name", "lamp", "--base", "toy"], "nowhere"),
         (["--data", "long.mp4", "--out", "x", "--name", "cat", "--base", "toy"], "cat"),
         (["--data", "long.mp4", "--out", "x", "--name", "lamp", "--votes", "two"], "votes is 'two'"),
+        (
+            ["--data", "long.mp4", "--out", "x", "--name", "lamp", "--votes", "2,2"],
+            "must be different counts from 1 to",
+        ),
+        (["--data", "long.mp4", "--out", "x", "--name", "lamp", "--size", "0"], "size is 0: must be 1 to 4096 pixels"),
         (["--data", "long.mp4", "--out", "x", "--name", "lamp", "--train-fps", "0"], "train_fps is 0"),
         (["--inspect", "."], "package.json does not exist"),
     ],

@@ -48,6 +48,7 @@ def test_a_description_that_was_changed_is_refused(tmp_path: Path) -> None:
         ({"preprocessing": values["preprocessing"] | {"width": 7}}, "hash is not that of the preprocessing and the"),
         ({"head": 4}, "head is 4: must be below 4, the number of layers"),
         ({"schema": 2}, "schema is 2: this version reads schema 1"),
+        ({"hash": "abc"}, r"hash is 'abc': must match \^\[0-9a-f\]\{64\}\$"),
     ):
         (tmp_path / BASE_FILE).write_text(json.dumps(values | change), encoding="utf-8")
         with pytest.raises(SettingsError, match=told):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rheostat.share.plan import read_plan
+from rheostat.share.placement import read_fleet, read_placement
+from rheostat.share.plan import read_plan, read_workload
 from tests.share.workloads import app, app_plan, branch_point, plan, refusal, workload
 
 
@@ -151,6 +152,38 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     file.write_text(json.dumps(workload(budget=float("inf"))))
     assert refusal(file) == f"workload file {file}: budget is inf: must be a finite number"
     assert refusal(file, read_plan).startswith(f"plan file {file}: ")
+
+
+def test_a_wrong_name_of_an_app_is_told_at_a_camera_of_a_placement() -> None:
+    camera = {"camera": "gate", "apps": ["car", " "], "plan": "p.json", "budget": 1.0, "cost": 1.0, "mean_f1": 0.5}
+    node = {"name": "shed", "budget": 1.0, "speed": 1.0, "cost": 1.0, "mean_f1": 0.5, "bound": 0.5, "optimal": True}
+    values = {"schema": 1, "mean_f1": 0.5, "bound": 0.5, "apps": 2, "seconds": 0.1}
+    said = refusal(values | {"nodes": [node | {"cameras": [camera]}]}, read_placement)
+    place = "nodes: entry 1: cameras: entry 1: apps: entry 2"
+    assert said == f"placement: {place} is ' ': must be printable text on one line, and not blank"
+
+
+def test_what_must_be_an_object_or_has_too_many_entries_is_told() -> None:
+    deployment = {"base": "b", "packages": 3, "stream_fps": 1, "fps": [1], "picture": [1, 2, 3]}
+    said = refusal(plan(deployment=deployment), read_plan)
+    assert "deployment: packages is 3: must be an object" in said
+    assert "deployment: picture is a list of 3: must have at most 2 entries" in said
+
+
+def test_a_document_of_another_kind_is_told_with_the_command_that_takes_it(tmp_path: Path) -> None:
+    fleet = {"schema": 1, "nodes": [{"name": "a", "budget": 5.0}], "cameras": [{"name": "c", "workload": "w.json"}]}
+    assert read_fleet(fleet).nodes[0].name == "a"
+    placement = {"schema": 1, "nodes": [], "left_out": []}
+    told = {"workload": workload(), "plan": plan(), "fleet": fleet, "placement": placement}
+    reads = {"workload": read_workload, "plan": read_plan, "fleet": read_fleet, "placement": read_placement}
+    takes = {"workload": "plan", "plan": "run", "fleet": "place", "placement": "place --previous"}
+    for noun, read in reads.items():
+        for other, values in told.items():
+            if other != noun:
+                assert refusal(values, read) == f"{noun}: it is a {other}, which `rheostat {takes[other]}` takes"
+    file = tmp_path / "fleet.json"
+    file.write_text(json.dumps(fleet))
+    assert refusal(file) == f"workload file {file}: it is a fleet, which `rheostat place` takes"
 
 
 @pytest.mark.parametrize(

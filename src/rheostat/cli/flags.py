@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -13,16 +13,29 @@ from pydantic.fields import FieldInfo
 from rheostat.errors import SettingsError
 from rheostat.settings import Settings, TrainSettings, read_settings_file
 
+_LEFT_OUT = "; left out: "  # from here on a description says what stands for no value
+
 
 def with_settings(
-    schema: type[Settings] = TrainSettings, *, without: tuple[str, ...] = ()
+    schema: type[Settings] = TrainSettings,
+    *,
+    without: tuple[str, ...] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one flag per field of a schema; those that were given reach it as the mapping `given`."""
+    """Give a command one flag per field of a schema; those that were given reach it as the mapping `given`.
+
+    Args:
+        schema: The settings.
+        without: Fields that are no flags of this command.
+        defaults: What the command takes where a flag is left out, if that is not the schema's default; for the help.
+    """
     fields = {name: field for name, field in schema.model_fields.items() if name not in without}
-    return lambda command: _flagged(command, fields)
+    return lambda command: _flagged(command, fields, defaults or {})
 
 
-def _flagged(command: Callable[..., None], fields: dict[str, FieldInfo]) -> Callable[..., None]:
+def _flagged(
+    command: Callable[..., None], fields: dict[str, FieldInfo], defaults: Mapping[str, Any]
+) -> Callable[..., None]:
     own = [p for name, p in inspect.signature(command, eval_str=True).parameters.items() if name != "given"]
 
     def called(**values: Any) -> None:
@@ -30,17 +43,20 @@ def _flagged(command: Callable[..., None], fields: dict[str, FieldInfo]) -> Call
         command(given={name: value for name, value in flags.items() if value is not None}, **values)
 
     called.__doc__, called.__name__ = command.__doc__, command.__name__
-    called.__signature__ = inspect.Signature([*own, *(_flag(name, field) for name, field in fields.items())])
+    flags = (_flag(name, field, defaults) for name, field in fields.items())
+    called.__signature__ = inspect.Signature([*own, *flags])
     return called
 
 
-def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
-    kind = _plain_type(field.annotation)
+def _flag(name: str, field: FieldInfo, defaults: Mapping[str, Any]) -> inspect.Parameter:
+    kind, default, said = _plain_type(field.annotation), field.default, field.description or ""
+    if name in defaults:
+        default, said = defaults[name], said.partition(_LEFT_OUT)[0]
     choices = f": {', '.join(_choices(field.annotation))}" if _choices(field.annotation) else ""
-    note = "" if field.is_required() or field.default in (None, (), False) else f" (default: {field.default})"
+    note = "" if field.is_required() or default in (None, (), False) else f" (default: {default})"
     flag = name.replace("_", "-")
     names = f"--{flag}/--no-{flag}" if kind == bool | None else f"--{flag}"
-    option = typer.Option(names, help=f"{field.description}{choices}{note}", show_default=False)
+    option = typer.Option(names, help=f"{said}{choices}{note}", show_default=False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 

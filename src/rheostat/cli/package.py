@@ -14,7 +14,7 @@ from rheostat.cli.flags import with_settings
 from rheostat.cli.terminal import Json, out, progress_bar, resumable
 from rheostat.errors import SettingsError
 from rheostat.records import write_bytes
-from rheostat.settings import TrainSettings
+from rheostat.settings import HEAD_TRAINING, TrainSettings
 from rheostat.share.base import BASE_FILE, Base, BaseDocument, read_base
 from rheostat.share.package.document import Package, read_package
 
@@ -31,7 +31,9 @@ TRAINING = (
     epilog="Example, with gate.labels.json beside gate.mp4: rheostat package --data gate.mp4 --name vehicle "
     "--out apps/vehicle; then rheostat package --inspect apps/vehicle --svg vehicle.svg"
 )
-@with_settings(without=tuple(name for name in TrainSettings.model_fields if name not in TRAINING))
+@with_settings(
+    without=tuple(name for name in TrainSettings.model_fields if name not in TRAINING), defaults=HEAD_TRAINING
+)
 def package(
     given: dict[str, Any],
     data: Annotated[

@@ -28,10 +28,20 @@ _MUST = {
     "float_type": "must be a number",
     "int_type": "must be a whole number",
     "string_type": "must be text",
+    "string_pattern_mismatch": "must match {pattern}",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
+    "too_long": "must have at most {max_length} entries",
+    "dict_type": "must be an object",
     "literal_error": "must be {expected}",
     "model_type": "must be an object",
+}
+# what the documents of the command line are told apart by, and which command takes each
+_KINDS = {
+    "workload": ({"apps", "layer_cost"}, "rheostat plan"),
+    "plan": ({"apps", "optimal"}, "rheostat run"),
+    "fleet": ({"nodes", "cameras"}, "rheostat place"),
+    "placement": ({"nodes", "left_out"}, "rheostat place --previous"),
 }
 _Document = TypeVar("_Document", bound="Entry")
 
@@ -126,6 +136,9 @@ def read_document(
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
+        for other, (keys, command) in _KINDS.items():
+            if noun in _KINDS and noun != other and keys <= values.keys():
+                raise SettingsError(f"{place}: it is a {other}, which `{command}` takes") from None
         lines = list(_in_words(error, values))
         more = [f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else []
         raise SettingsError(f"{place}: {'; '.join(lines[:_TOLD] + more)}") from None
@@ -189,7 +202,8 @@ def _told(name: str, problem: ErrorDetails) -> str:
         had = f"has {len(problem['input'])}" if problem["input"] else "is empty"
         return f"{name} {had}: must have at least {'one entry' if least == 1 else f'{least} entries'}"
     said = problem["msg"].removeprefix("Value error, ")
-    must = _MUST.get(problem["type"], said[:1].lower() + said[1:]).format(**problem.get("ctx", {}))
+    form_of = _MUST.get(problem["type"])
+    must = said[:1].lower() + said[1:] if form_of is None else form_of.format(**problem.get("ctx", {}))
     return f"{name} is {shown(problem['input'])}: {must}"
 
 
@@ -199,7 +213,7 @@ def _words(place: Sequence[int | str], document: Mapping[str, Any]) -> list[str]
     for part in place:
         if isinstance(part, str):
             words += [] if part in _TAGS else [part]
-        elif words[-1] == "apps":
+        elif words == ["apps"]:  # those of a camera further in are names
             words[-1] = _app(document["apps"][part], part + 1)
         elif words[-1] == "branch_points":
             words[-1] = f"branch point {part + 1}"

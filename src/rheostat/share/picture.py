@@ -131,9 +131,11 @@ def _places(layer_cost: Sequence[float], tree: Tree) -> dict[int, float]:
 
 
 def _draw_segment(svg: ElementTree.Element, segment: Segment, start: float, end: float, width: float) -> None:
-    told = f"{users(segment)}: layers {segment.start}-{segment.end}, {segment.fps:g} fps, cost {amount(segment.cost)}"
+    said_of = (
+        f"{users(segment)}: layers {segment.start}-{segment.end}, {segment.fps:g} fps, cost {amount(segment.cost)}"
+    )
     colour = _STEM if segment.shared else _STEM_OF_ONE
-    _add(_stroke(svg, start, _TOP, end, _TOP, width, colour), "title", told)
+    _add(_stroke(svg, start, _TOP, end, _TOP, width, colour), "title", said_of)
     for height, said, colour in ((30, f"{segment.fps:g} fps", _INK), (16, amount(segment.cost), _FAINT)):
         if end - start >= 6 * len(said):
             _write(svg, (start + end) / 2, _TOP - height, said, text_anchor="middle", font_size=11, fill=colour)

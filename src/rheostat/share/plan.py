@@ -75,7 +75,15 @@ class CorrelationTable(Entry):
 _Correlation = Annotated[Share, Tag("<number>")] | Annotated[CorrelationTable, Tag("<table>")]
 
 
-Votes = Annotated[int, Field(strict=True, ge=1, le=1000), whole]  # more in a row is a typing error
+MOST_VOTES = 1000  # more in a row is a typing error
+Votes = Annotated[int, Field(strict=True, ge=1, le=MOST_VOTES), whole]
+
+
+def repeated(votes: Sequence[int] | None) -> Iterator[str]:
+    """Name the vote counts that are listed more than once; None = no votes."""
+    for count, times in Counter(votes or ()).items():
+        if times > 1:
+            yield f"votes has {count} twice: list each count once"
 
 
 class App(Entry):
@@ -109,9 +117,8 @@ class App(Entry):
     @checked(mode="after")
     def _agree(self) -> Self:
         frozen = [point.frozen for point in self.branch_points]
-        twice = [count for count, times in Counter(self.votes or ()).items() if times > 1]
         lines = [f"branch points out of order: {line}" for line in disorder("frozen", frozen)]
-        refuse([*lines, *(f"votes has {count} twice: list each count once" for count in twice)])
+        refuse([*lines, *repeated(self.votes)])
         return self
 
 

@@ -59,6 +59,9 @@ def test_a_head_that_was_changed_or_is_not_there_is_refused(tmp_path: Path) -> N
         ({"classes": ["vehicle"]}, "classes has 1: must have at least 2 entries"),
         ({"branch_points": []}, "branch_points is empty: must have at least one entry"),
         ({"stream_fps": -1}, "stream_fps is -1: must be above 0"),
+        ({"base": {"name": "toy", "hash": "abc"}}, "base: hash is 'abc': must match ^[0-9a-f]{64}$"),
+        ({"votes": [2, 2]}, "votes has 2 twice: list each count once"),
+        ({"votes": [1, 1001]}, "votes: entry 2 is 1001: must be at most 1000"),
     ],
 )
 def test_a_wrong_description_is_told_in_one_line(tmp_path: Path, values: dict, told: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rheostat.errors import SettingsError, StateError
+from rheostat.share.base import BASE_FILE
 from rheostat.share.package.document import HELD_OUT_FILE
 from rheostat.share.package.held_out import HeldOutScores, write_held_out
 from rheostat.share.package.workload import (
@@ -94,6 +95,9 @@ def test_the_base_is_found_beside_the_packages_by_its_hash(tmp_path: Path) -> No
     base = a_base(tmp_path / "base")
     package = a_package(tmp_path / "car", base, "car")
     assert find_base([package]).folder.samefile(base.folder)
+    a_base(tmp_path / "aside", seed="y")
+    (tmp_path / "aside" / BASE_FILE).write_text("{")
+    assert find_base([package]).folder.samefile(base.folder), "a neighbour that is broken is passed over"
     for file in base.folder.iterdir():
         file.unlink()
     with pytest.raises(StateError, match=r"base 'toy' \(\w{12}\) of package 'car' is not beside it in .*--base"):
@@ -106,6 +110,10 @@ def test_rates_go_up_to_that_of_the_slowest_video(tmp_path: Path) -> None:
     fast = a_package(tmp_path / "fast", base, "fast", stream_fps=30.0)
     assert usual_stream_fps([fast]) == 10.0
     assert usual_stream_fps([fast, slow]) == 2.5
+    events = fast.document.events.model_copy(update={"count": 0}).model_dump()
+    pictures = a_package(tmp_path / "pictures", base, "pictures", stream_fps=1.0, events=events)
+    assert usual_stream_fps([pictures]) == 10.0, "judged by single pictures, which tell no rate"
+    assert usual_stream_fps([pictures, slow]) == 2.5
     assert usual_rates(2.5) == [0.5, 1, 2]
     assert usual_rates(0.2) == [0.2]
 

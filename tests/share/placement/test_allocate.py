@@ -36,6 +36,16 @@ def test_points_are_shared_out_in_the_best_way(seed: int) -> None:
     assert share_out(curves, 0.99 * sum(c.cost[0] for c in curves)) is None
 
 
+@pytest.mark.parametrize("seed", [3, 4])
+def test_where_everything_fits_exactly_every_curve_gets_its_last_point(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    curves = [a_curve(rng) for _ in range(30)]  # so many that rounding puts what is found above the bound
+    for short in (0.0, 1e-11):
+        choice = share_out(curves, float(sum(curve.cost[-1] for curve in curves)) * (1 - short))
+        assert choice is not None
+        assert choice.tolist() == [5] * 30
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("cameras", [1, 2, 3])
 def test_the_plan_of_a_node_is_the_best_of_all_and_proven(seed: int, cameras: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rheostat.records import write_json
-from rheostat.share.placement import place, read_fleet, read_placement
+from rheostat.share.placement import gathering, place, read_fleet, read_placement
 from rheostat.share.placement.gathering import gathered, keep
 from rheostat.share.plan import read_plan, write
 from rheostat.share.runner.profile import write_profile
@@ -48,6 +48,10 @@ def test_a_fleet_is_read() -> None:
         ({"cameras": [{"name": "x"}]}, "give either a workload, a path, or packages"),
         ({"cameras": [{"name": "x", "workload": "w", "packages": ["p"]}]}, "give either a workload"),
         ({"cameras": [{"name": "x", "workload": "w", "base": "b"}]}, "go with packages"),
+        (
+            {"cameras": [{"name": "x", "workload": "w", "event_model": "profiled"}]},
+            "base, stream_fps, event_model and picture go with packages",
+        ),
         ({"schema": 2}, "this version reads schema 1"),
     ],
 )
@@ -73,6 +77,28 @@ def test_a_placement_is_kept_and_plans_that_are_no_more_go(tmp_path: Path) -> No
     keep(tmp_path / "out", again, cameras)
     left = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.json"))
     assert left == sorted(["placement.json", "shed/mine.json", *again.plans]), "and nothing of anybody else"
+
+
+def test_a_placement_that_is_written_over_names_only_plans_that_are_there_whenever_that_is_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "street.json", a_workload(0))
+    asked = read_fleet(fleet())
+    cameras = gathered(asked, tmp_path)
+    workloads = {name: apps.workload for name, apps in cameras.items()}
+    keep(tmp_path / "out", place(asked.nodes, workloads), cameras)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    again = place(asked.nodes[1:], workloads)
+    for moment in ("write", "write_placement"):
+        monkeypatch.setattr(gathering, moment, killed)
+        with pytest.raises(KeyboardInterrupt):
+            keep(tmp_path / "out", again, cameras)
+        monkeypatch.undo()
+        named = [camera.plan for node in read_placement(tmp_path / "out").nodes for camera in node.cameras]
+        assert all((tmp_path / "out" / plan).exists() for plan in named)
 
 
 def test_packages_become_plans_that_can_be_run(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rheostat.share.placement import FleetNode, Frontiers, Placed, place, plan_n
 from rheostat.share.placement import placing as module
 from rheostat.share.plan import Workload
 from rheostat.share.scheduler import plan
+from rheostat.share.scheduler.exact import SLACK
 from rheostat.share.tree import total_cost
 from tests.share.placement.toys import a_workload, best_of_all, best_on_a_node, nodes
 
@@ -176,6 +177,26 @@ def test_parts_of_a_camera_are_placed_again_joined_again_or_left_out_together() 
     holds(alone, [first], asked)
     assert alone.placement.left_out == ("gate",)
     assert place([large], asked, previous=divided).placement.moved == ()
+
+
+def test_parts_of_which_one_counts_no_more_are_one_camera_again() -> None:
+    asked, boxes = {"gate": unshared()}, nodes(24.0, 24.0)
+    divided = place(boxes, asked).placement
+    light = set(divided.nodes[1].cameras[0].apps)
+    apps = tuple(app.model_copy(update={"weight": 0.0}) if app.name in light else app for app in asked["gate"].apps)
+    boxes, asked = nodes(200.0, 24.0), {"gate": asked["gate"].model_copy(update={"apps": apps})}
+    found = place(boxes, asked, previous=divided)
+    holds(found, boxes, asked)
+    assert found.placement.at("gate") == ("node-0",)
+
+
+def test_a_camera_that_only_rounding_lets_fit_stays() -> None:
+    asked = {"gate": unshared()}
+    least = place(nodes(40.6), asked).placement
+    boxes = nodes(least.nodes[0].cost * (1 - 0.5 * SLACK))
+    found = place(boxes, asked, previous=least)
+    holds(found, boxes, asked)
+    assert found.placement.at("gate") == ("node-0",)
 
 
 def test_a_camera_that_gets_too_little_is_divided_where_that_gains_more_than_the_margin(

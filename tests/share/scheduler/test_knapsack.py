@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rheostat.share.scheduler import knapsack
-from rheostat.share.scheduler.knapsack import dual_prices, fill, round_down
+from rheostat.share.scheduler.knapsack import dual_prices, fill, round_down, undominated
 from rheostat.share.scheduler.stems import Grid
 from tests.share.scheduler.oracle import a_grid, choices_of_grid
 
@@ -136,7 +136,7 @@ def test_states_are_kept_unless_another_of_their_stem_is_no_dearer_and_no_worse(
     for _ in range(50):
         stem = np.sort(rng.integers(0, 3, 30))
         cost, value = rng.integers(0, 6, 30) / 2, rng.integers(0, 6, 30) / 3
-        kept = knapsack._undominated(knapsack._States(stem, cost, value, value))
+        kept = undominated(stem, cost, value)
         seen = {(int(stem[i]), float(cost[i]), float(value[i])) for i in range(30)}
         wanted = {
             (s, c, v)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from reproductions.mainstream.published import document, setups, table
-from rheostat.share.plan import Plan
+from rheostat.share.plan import Plan, read_workload
 from rheostat.share.scheduler import plan
 from tests.share.scheduler.published import SHARING, TENTHS, of_apps, of_x_voting
+from tests.share.workloads import app as app_of
+from tests.share.workloads import branch_point, workload
 
 CELLS = {  # apps, budget, mode: all 100 workloads of each
     (1, 50, "mainstream"),
@@ -52,6 +54,15 @@ def test_the_greedy_rule_starts_above_the_budget_where_that_is_too_small() -> No
     """No-Sharing of 25 apps at a tenth of a frame each: 52.03 in all, as published, with a budget of 50."""
     found = plan(of_apps(setups(25)[0], fps=TENTHS), budget=50, sharing="none", solver="legacy-greedy")
     assert found.cost == pytest.approx(52.03, abs=0.01)
+    assert not found.optimal
+
+
+def test_a_greedy_plan_above_the_budget_is_not_the_best_that_fits_it_though_there_is_no_other() -> None:
+    only = read_workload(workload(app_of(branch_points=[branch_point(0)]), fps=[1]))
+    exact = plan(only, budget=1000)
+    for budget, fits in ((exact.cost, True), (0.9 * exact.cost, False)):
+        greedy = plan(only, budget=budget, solver="legacy-greedy")
+        assert (greedy.cost, greedy.optimal) == (exact.cost, fits)
 
 
 @pytest.mark.parametrize(

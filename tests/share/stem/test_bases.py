@@ -63,7 +63,8 @@ def test_weights_that_cannot_be_fetched_are_told_in_one_line(monkeypatch: pytest
 
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(
-        SettingsError, match=r"of timm:test_resnet cannot be had \(OSError: the hub is not there\): connect"
+        SettingsError,
+        match=r"timm:test_resnet cannot be made \(OSError: the hub is not there\): if its weights .* connect",
     ):
         load_base("timm:test_resnet")
 
@@ -71,10 +72,25 @@ def test_weights_that_cannot_be_fetched_are_told_in_one_line(monkeypatch: pytest
 def test_unknown_names_are_met_with_those_that_are_near(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="did you mean efficientnet-lite0"):
         load_base("efficientnet_lite0")
+    with pytest.raises(SettingsError, match="did you mean efficientnet-lite0"):
+        load_base("efficientnet-lit0", size=128)
     with pytest.raises(SettingsError, match="did you mean test_resnet"):
         load_base("timm:test_resnett")
     with pytest.raises(SettingsError, match=r"no folder of a run: there is no settings\.json"):
         load_base(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, -1, 5000])
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "timm:resnet10t", "runs/mine"])
+def test_a_size_that_no_picture_has_is_refused(name: str, size: int) -> None:
+    with pytest.raises(SettingsError, match=f"size is {size}: must be 1 to 4096 pixels, or left out"):
+        load_base(name, size=size, pretrained=False)
+
+
+def test_a_run_has_the_size_that_it_was_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(SettingsError, match="size is 128: a run of rheostat train takes pictures of the size it was"):
+        load_base(tmp_path, size=128)
 
 
 def test_a_run_is_a_base_of_colour_pictures(tmp_path: Path) -> None:

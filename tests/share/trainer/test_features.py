@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import fx, nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from rheostat.errors import DataError
 from rheostat.share.base import Base
@@ -44,12 +46,16 @@ def test_features_are_what_the_stem_gives_each_layer_being_run_once(job: Job, tm
     store = Store(tmp_path, (1, 3, 4))
     keep_pictures(store, job.material, job.parts, job.network.preprocessing)
     calls: list[int] = []
-    hooks = [
-        layer.register_forward_hook(lambda *_, at=at: calls.append(at)) for at, layer in enumerate(job.network.layers)
-    ]
+    codes = [layer.code for layer in job.network.layers]  # by which copies are told apart
+    assert len(set(codes)) == 5
+
+    def count(module: nn.Module, *_: object) -> None:
+        if isinstance(module, fx.GraphModule):
+            calls.append(codes.index(module.code))
+
+    hook = register_module_forward_hook(count)
     keep_features(store, job.network, CPU, silent)
-    for hook in hooks:
-        hook.remove()
+    hook.remove()
     batches = sum(-(-len(chosen.label) // 16) for chosen in job.parts.values())
     assert [calls.count(at) for at in range(5)] == [batches] * 4 + [0]
     for part in job.parts:
@@ -60,6 +66,23 @@ def test_features_are_what_the_stem_gives_each_layer_being_run_once(job: Job, tm
             kept = np.load(store.features(part, frozen))
             assert kept.dtype == np.float16
             np.testing.assert_allclose(kept, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_layers_of_the_network_stay_where_they_are(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, moved, to = Store(tmp_path, (1, 3)), [], nn.Module.to
+
+    def noted(module: nn.Module, *given: Any, **named: Any) -> nn.Module:
+        moved.extend(module.modules())
+        return to(module, *given, **named)
+
+    monkeypatch.setattr(nn.Module, "to", noted)
+    keep_pictures(store, job.material, job.parts, job.network.preprocessing)
+    keep_features(store, job.network, CPU, silent)
+    own = {id(part) for layer in job.network.layers for part in layer.modules()}
+    assert moved, "copies of them go to the device"
+    assert not own.intersection(map(id, moved)), "heads are copied from them, and exported on the host"
 
 
 def test_what_is_kept_is_not_computed_again(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Packages: what is in them, that it is true, and that an interruption leaves no trace."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,25 @@ def test_what_is_finished_is_not_done_again(
     left = order[next(at for at, line in enumerate(order) if line.startswith(part)) :]
     assert list(dict.fromkeys(line.partition(":")[0] for line in told)) == ["decoding", *left]
     assert len(begun) == sum(line.startswith("branch") for line in left)
+
+
+def test_a_kill_while_the_file_for_the_scores_is_made_leaves_none(
+    base: Bases, clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(base, clips, tmp_path / "whole", **SHORT)
+
+    def killed(file: Any, found: np.ndarray) -> None:
+        del found
+        with nullcontext(file) if hasattr(file, "write") else Path(file).open("wb") as opened:
+            opened.write(b"\x93NUMPY")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(base, clips, tmp_path / "p", **SHORT)
+    make(base, clips, tmp_path / "p", **SHORT)
+    assert left_behind(tmp_path / "p") == left_behind(tmp_path / "whole")
 
 
 def test_unfinished_work_is_not_gone_on_with_for_another_package(

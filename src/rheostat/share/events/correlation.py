@@ -18,7 +18,16 @@ from rheostat.share.events.checks import Flags, Numbers, bad_rates, outside, ref
 
 
 class PooledCorrelation(NamedTuple):
-    """Over all pairs of frames of one event; see `pooled_correlation`."""
+    """Over all pairs of frames of one event; see `pooled_correlation`.
+
+    Attributes:
+        hit: p, share of frames that are hits.
+        miss_after_miss: q, share of pairs with a first miss of which the second is one as well; nan without such a
+            pair.
+        correlation: c; 0 = independent, 1 = copies. Not clipped: below 0 where a miss makes a hit more likely. nan
+            without such a pair.
+        pairs: How many pairs have a miss for their first.
+    """
 
     hit: float
     miss_after_miss: float

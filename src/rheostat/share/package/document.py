@@ -34,7 +34,7 @@ from rheostat.share.checking import (
 )
 from rheostat.share.files import FileName, checked_content, inside
 from rheostat.share.package.held_out import HeldOutScores, read_held_out
-from rheostat.share.plan import CorrelationTable
+from rheostat.share.plan import CorrelationTable, Votes, repeated
 
 PACKAGE_FILE, HELD_OUT_FILE = "package.json", "held-out.json"
 Interval = tuple[Share, Share]
@@ -53,7 +53,7 @@ class EventStatistics(Entry):
     Attributes:
         seconds: Mean length of an event.
         frequency: Share of the time that events fill.
-        count: How many events that rests on; 0 = given by hand.
+        count: How many events that rests on; 0 = given by hand, since the package was judged by single pictures.
         correlation: Of the misses of two frames of one event, by the time between them, on held-out time.
     """
 
@@ -101,9 +101,9 @@ class PackageDocument(Entry):
         name: Of the app.
         classes: Names of the outputs of a head, in order; `positive` is the one that makes an event.
         threshold: Softmax of `positive` from which on a frame is a hit, in (0, 1].
-        votes: Counts of consecutive hits that a plan may choose from; None = any single hit.
+        votes: Different counts of consecutive hits that a plan may choose from; None = any single hit.
         min_gap_seconds: Hits of one event may be that far apart.
-        stream_fps: Of the video that it was measured on.
+        stream_fps: Of the video that it was measured on; 1 where it was judged by single pictures.
     """
 
     schema_version: Literal[1] = Field(SCHEMA, alias="schema")
@@ -116,7 +116,7 @@ class PackageDocument(Entry):
     stream_fps: AboveZero
     events: EventStatistics
     held_out: HeldOut
-    votes: tuple[CountAboveZero, ...] | None = Field(None, min_length=1)
+    votes: tuple[Votes, ...] | None = Field(None, min_length=1)
     min_gap_seconds: AtLeastZero = 1.0
     branch_points: tuple[Variant, ...] = Field(min_length=1)
     note: str = ""
@@ -128,7 +128,7 @@ class PackageDocument(Entry):
         ]
         if self.positive not in self.classes:
             lines.append(f"positive is {self.positive!r}: must be one of the classes")
-        refuse(lines)
+        refuse([*lines, *repeated(self.votes)])
         return self
 
 

@@ -131,8 +131,12 @@ def workload_of(
 
 
 def usual_stream_fps(packages: Sequence[Package]) -> float:
-    """The rate of the slowest video that a package was measured on, at most 10 frames per second."""
-    return min(USUAL_STREAM_FPS, *(package.document.stream_fps for package in packages))
+    """The rate of the slowest video that a package was measured on, at most 10 frames per second.
+
+    A package that was judged by single pictures tells no rate.
+    """
+    measured = [package.document.stream_fps for package in packages if package.document.events.count]
+    return min([USUAL_STREAM_FPS, *measured])
 
 
 def usual_rates(stream_fps: float) -> list[float]:
@@ -149,7 +153,11 @@ def find_base(packages: Sequence[Package]) -> Base:
     wanted = packages[0].document.base
     places = sorted({package.folder.resolve().parent for package in packages})
     for place in places:
-        for found in (read_base(path.parent) for path in sorted(place.glob(f"*/{BASE_FILE}"))):
+        for path in sorted(place.glob(f"*/{BASE_FILE}")):
+            try:
+                found = read_base(path.parent)
+            except (SettingsError, StateError):
+                continue  # a neighbour that cannot be read does not stand in the way of the right one
             if found.document.hash == wanted.hash:
                 return found
     raise StateError(

@@ -70,6 +70,8 @@ def share_out(curves: Sequence[Points], capacity: float) -> Indices | None:
     cost, value, left = np.zeros(1), np.zeros(1), np.array([room])
     trail: list[tuple[Indices, Indices]] = []
     for curve, gain, cheapest in zip(curves, gains, least, strict=True):
+        if not cost.size:
+            return best  # as good as the bound, by rounding even above it: nothing better is left
         later -= cheapest
         regret = gain.max() - gain
         near = np.flatnonzero(regret <= room)

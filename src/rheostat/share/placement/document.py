@@ -88,8 +88,9 @@ class FleetCamera(Entry):
         lines = []
         if (self.workload is None) == (not self.packages):
             lines.append("give either a workload, a path, or packages, a list of folders")
-        if self.workload is not None and (self.base, self.stream_fps, self.picture) != (None, None, None):
-            lines.append("base, stream_fps and picture go with packages: a workload says these itself")
+        of_packages = {"base", "stream_fps", "event_model", "picture"} & self.model_fields_set
+        if self.workload is not None and any(getattr(self, name) is not None for name in of_packages):
+            lines.append("base, stream_fps, event_model and picture go with packages: a workload says these itself")
         refuse(lines)
         return self
 

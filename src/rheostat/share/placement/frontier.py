@@ -22,8 +22,9 @@ import numpy as np
 from rheostat.errors import InfeasibleError
 from rheostat.share.plan import Workload
 from rheostat.share.scheduler.choices import choices_of
-from rheostat.share.scheduler.exact import SLACK, Clock, best_sum, cheapest
-from rheostat.share.scheduler.stems import Floats, Grid, Indices, Levels, PricedGrid
+from rheostat.share.scheduler.exact import NOTHING, SLACK, Clock, best_sum, cheapest
+from rheostat.share.scheduler.knapsack import undominated
+from rheostat.share.scheduler.stems import Floats, Grid, Levels, PricedGrid
 from rheostat.share.tree import with_picture_layer
 
 STEP = 1.1  # from one rung of the ladder of prices to the next
@@ -33,7 +34,6 @@ PRICES, NEAR = 12, 0.005  # of a sketch: how many prices, and how near to the be
 PROBES, FINE = 4, 0.005  # of a sketch: budgets asked for at most, and the share of the whole that a gap may be
 WIDTH = 16  # stems of the first guess
 EXACT = 1e-9  # values closer than this are not told apart
-_NOTHING: Levels = np.zeros(0, np.int16)
 
 
 class Line(NamedTuple):
@@ -147,7 +147,7 @@ class Frontier:
 
     def _found_at(self, price: float, slack: float) -> Line:
         priced = PricedGrid(self.grid, 0.0, price)
-        start = priced.prefix(_NOTHING)
+        start = priced.prefix(NOTHING)
         met = [priced.choices(stem) for stem in priced.beam(start, WIDTH).levels]
         self._add([(self.grid.cost_of(choice), self.grid.value_of(choice)) for choice in met])
         best = float((self.points.value - price * self.points.cost).max())
@@ -194,20 +194,12 @@ def plans_near(grid: Grid, levels: Levels, price: float, threshold: float) -> Po
     cost, room, worth = cost[stem], room[stem], np.zeros(stem.size)
     for gain, highest, row in zip(gains, best, value, strict=True):
         regret = highest[:, None] - gain
-        if (regret[stem] <= room[:, None]).sum() > MOST_STATES:
+        fits = regret[stem] <= room[:, None]
+        if fits.sum() > MOST_STATES:
             return None
-        parent, option = np.nonzero(regret[stem] <= room[:, None])
+        parent, option = np.nonzero(fits)
         room = room[parent] - regret[stem[parent], option]
         cost, worth, stem = cost[parent] + own_cost[option], worth[parent] + row[option], stem[parent]
-        keep = _undominated(stem, cost, worth)
+        keep = undominated(stem, cost, worth)
         stem, cost, worth, room = stem[keep], cost[keep], worth[keep], room[keep]
     return efficient(cost, worth)
-
-
-def _undominated(stem: Indices, cost: Floats, value: Floats) -> Indices:
-    """Indices of what no other on the same stem beats in cost and value."""
-    order = np.lexsort((-value, cost, stem))
-    _, rank = np.unique(value, return_inverse=True)
-    key = stem[order] * np.int64(order.size + 1) + rank[order] + 1
-    before = np.maximum.accumulate(np.concatenate([[np.int64(0)], key[:-1]]))
-    return order[key > np.maximum(before, stem[order] * np.int64(order.size + 1))]

@@ -56,17 +56,19 @@ def keep(folder: Path, placed: Placed, cameras: Mapping[str, CameraApps]) -> Non
         placed: What was found.
         cameras: As gathered.
     """
+    stale, plans = [], {file.casefold() for file in placed.plans}  # some systems take Shed for shed
     if (folder / PLACEMENT_FILE).exists():
-        for node in read_placement(folder).nodes:
-            for camera in node.cameras:  # both names are checked to be such of files
-                if f"{node.name}/{camera.camera}.json" not in placed.plans:
-                    (folder / node.name / f"{camera.camera}.json").unlink(missing_ok=True)
+        had = [(node.name, camera.camera) for node in read_placement(folder).nodes for camera in node.cameras]
+        files = [f"{node}/{camera}.json" for node, camera in had]  # both names are checked to be such of files
+        stale = [folder / file for file in files if file.casefold() not in plans]
     for node in placed.placement.nodes:
         for camera in node.cameras:
             target = folder / camera.plan
             target.parent.mkdir(parents=True, exist_ok=True)
             write(target, cameras[camera.camera].deployed(placed.plans[camera.plan], target.parent))
     write_placement(folder, placed.placement)
+    for file in stale:  # at the end: a placement names no plan that is not there, whenever this is cut short
+        file.unlink(missing_ok=True)
 
 
 def _read(camera: FleetCamera, folder: Path, profiled: Callable[[Base], Profile]) -> CameraApps:

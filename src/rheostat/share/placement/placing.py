@@ -57,7 +57,8 @@ def place(
         nodes: At least one. Costs of the workloads are divided by a node's speed.
         cameras: Workloads by the names of the cameras, at least one; budgets in them are not used.
         previous: Where cameras are now. One whose node is still there stays, unless its move gains `STAY` per app.
-        time_limit: Seconds after which, about, no better assignment is looked for and no plan is proven, above 0.
+        time_limit: Seconds after which, about, no better assignment and no better division of a budget is looked for,
+            above 0; sketching each kind of camera and planning each camera are not cut short.
         known: What was found about the workloads in earlier calls; None = nothing.
 
     Raises:
@@ -193,12 +194,17 @@ class _Search:
         return Placed(placement, plans)
 
     def _parts(self, name: str, workload: Workload) -> list[tuple[tuple[int, ...], int]]:
-        """A camera as it was placed before; whole, and without a home, if its parts had other apps than it has now."""
+        """A camera as it was placed before; whole, and without a home, if its parts had other apps than it has now.
+
+        Or if no app of a part counts any more: a mean needs one.
+        """
         numbers = {app.name: at for at, app in enumerate(workload.apps)}
+        heavy = {app.name for app in workload.apps if app.weight}
         before = self.had.get(name, [])
         if len(before) == 1:
             return [(tuple(range(len(workload.apps))), before[0][1])]
-        if sorted(app for apps, _ in before for app in apps) == sorted(numbers):
+        same = sorted(app for apps, _ in before for app in apps) == sorted(numbers)
+        if same and all(heavy.intersection(apps) for apps, _ in before):
             return [(tuple(sorted(numbers[app] for app in apps)), home) for apps, home in before]
         return [(tuple(range(len(workload.apps))), OUTSIDE)]
 
@@ -259,10 +265,10 @@ class _Search:
         for at, unit in enumerate(self.units):
             points, weight = unit.frontier.points, unit.frontier.weight
             gains = points.value - self.price * points.cost
-            within = gains[points.cost <= self.capacity.max()]
+            within = gains[points.cost <= self.capacity.max() * (1 + SLACK)]
             if len(unit.apps) > 1 and self.at[at] == OUTSIDE:
                 left_out.append(at)
-            elif len(unit.apps) > 1 and unit.whole and gains.max() - within.max(initial=-np.inf) > SHORT * weight:
+            elif len(unit.apps) > 1 and unit.whole and within.size and gains.max() - within.max() > SHORT * weight:
                 missing[at] = float(within.max() - gains.max())
         return left_out + sorted(missing, key=lambda at: missing[at])[:DIVISIONS]
 

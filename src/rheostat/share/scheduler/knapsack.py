@@ -129,7 +129,7 @@ def fill(
         parent, at = parent[keep], at[keep]
         gained = states.value[parent] + value[app, option[at]]
         states = _States(stem[keep], cost[keep], gained, at_bound[keep])
-        keep = _undominated(states)
+        keep = undominated(states.stem, states.cost, states.value)
         if keep.size > STATES:
             order = np.argsort(-states.bound[keep], kind="stable")
             missed = max(missed, float(states.bound[keep[order[STATES]]]))
@@ -195,10 +195,10 @@ class _Options:
         return np.where(on_offer, self._cost, np.inf).min(axis=1)
 
 
-def _undominated(states: _States) -> Indices:
-    """Indices of the states that no other of the same stem beats in cost and value, ordered by stem and cost."""
-    order = np.lexsort((-states.value, states.cost, states.stem))
-    _, rank = np.unique(states.value, return_inverse=True)  # ranks are exact where offsets to floats are not
-    key = states.stem[order] * np.int64(order.size + 1) + rank[order] + 1
+def undominated(stem: Indices, cost: Floats, value: Floats) -> Indices:
+    """Indices of the partial plans that no other of the same stem beats in cost and value, ordered by stem and cost."""
+    order = np.lexsort((-value, cost, stem))
+    _, rank = np.unique(value, return_inverse=True)  # ranks are exact where offsets to floats are not
+    key = stem[order] * np.int64(order.size + 1) + rank[order] + 1
     before = np.maximum.accumulate(np.concatenate([[np.int64(0)], key[:-1]]))
-    return order[key > np.maximum(before, states.stem[order] * np.int64(order.size + 1))]
+    return order[key > np.maximum(before, stem[order] * np.int64(order.size + 1))]

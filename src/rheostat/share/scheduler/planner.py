@@ -48,10 +48,12 @@ def plan(
         solver: `exact`, or `legacy-greedy`: the rule of the published schedules, which knows only the mean and may lie
             above the budget.
         time_limit: Seconds after which, about, the best plan found so far is returned, > 0; None = until it is proven.
+            The exact solver's alone.
         gap: Stop as soon as no plan can have a mean F1 better by more than this, >= 0. The smallest F1 is always exact.
+            The exact solver's alone.
         previous: A plan to start from, in any of the forms of `workload`: of this workload at another budget, or of one
             with other apps. It saves time where little has changed, and an app keeps what it has where nothing is
-            better.
+            better. The exact solver's alone.
 
     Raises:
         SettingsError: An argument or the workload is outside its range.
@@ -93,7 +95,8 @@ def curve(
 
     Returns:
         One plan per budget, in their order; None where nothing fits. Each is found from that of the next smaller
-        budget, so that F1 never falls as the budget rises, even where a time limit leaves plans unproven.
+        budget, so that with the exact solver F1 never falls as the budget rises, even where a time limit leaves plans
+        unproven.
 
     Raises:
         SettingsError: As `plan`.
@@ -185,7 +188,8 @@ class _Task:
         value = asked.value_of(choice) if self.objective == "mean" else asked.least_of(choice)
         highest = asked.value.max(axis=(1, 2))
         found = Found(choice, value, float(highest.sum() if self.objective == "mean" else highest.min()))
-        return found, found.proven and self.objective == "mean"
+        fits = self.f1.cost_of(choice) <= self.budget * (1 + SLACK)  # the rule never checks its start
+        return found, found.proven and fits and self.objective == "mean"
 
     def carried_over(self, previous: Plan, added: int) -> Indices:
         """`[n]` what apps had in an earlier plan, of a workload with `added` layers less.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rheostat.errors import MissingExtraError, SettingsError, StateError, unknown_name
-from rheostat.share.base import Preprocessing
+from rheostat.share.base import LARGEST_SIDE, Preprocessing
 from rheostat.share.stem.cut import LAYERS, cut
 from rheostat.share.stem.network import Network
 from rheostat.training.checkpoint import RunFolder
@@ -43,26 +43,28 @@ def load_base(
         name: `efficientnet-lite0` (also `tf_efficientnet_lite0`); `timm:NAME` with the weights that timm fetches from
             its hub; or the folder of a run of `rheostat train` that is over.
         points: Layers to make at the most; None cuts wherever it can be done (see `cut`).
-        size: Side in pixels of the pictures that it takes; None = its own. Smaller ones cost less and show less. A run
-            has that which it was trained on.
+        size: Side in pixels of the pictures that it takes, 1 to `LARGEST_SIDE`; None = its own. Smaller ones cost less
+            and show less. A run has that which it was trained on.
         pretrained: False takes a timm model with random weights, which no head learns from.
         data: What a run was trained on, if it is loaded already: size, mean and deviation of its pictures.
 
     Raises:
-        SettingsError: There is no such base, or its weights cannot be had.
+        SettingsError: There is no such base, its weights cannot be had, or it takes no pictures of that size.
         MissingExtraError: A package is not installed.
         StateError: The run is not over, or its checkpoint does not fit.
         DataError: The data of a run cannot be loaded.
     """
+    if size is not None and not 1 <= size <= LARGEST_SIDE:
+        raise SettingsError(f"size is {size}: must be 1 to {LARGEST_SIDE} pixels, or left out for the base's own")
     text = str(name)
     if text in (INSTALLED, _TIMM_NAME):
         return _installed(points, size)
     if text.startswith(_TIMM):
         return _of_timm(text.removeprefix(_TIMM), points, size, pretrained=pretrained)
     folder = Path(name)
-    if size is not None:
-        raise SettingsError(f"size is {size}: a run of rheostat train takes pictures of the size it was trained on")
     if (folder / "settings.json").exists():
+        if size is not None:
+            raise SettingsError(f"size is {size}: a run of rheostat train takes pictures of the size it was trained on")
         return _of_run(folder, points, data)
     if folder.exists():
         raise SettingsError(f"base {text} is no folder of a run: there is no settings.json in it")
@@ -108,8 +110,8 @@ def _of_timm(name: str, points: int | None, size: int | None, *, pretrained: boo
     except Exception as error:  # foreign: the hub's many errors, and those of a model's own code
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise SettingsError(
-            f"the pretrained weights of timm:{name} cannot be had ({reason}): connect to the hub once, and they stay "
-            f"in its cache, or use {INSTALLED} or the folder of a run of `rheostat train`"
+            f"timm:{name} cannot be made ({reason}): if its weights are missing, connect to the hub once, and they "
+            f"stay in its cache; or use {INSTALLED} or the folder of a run of `rheostat train`"
         ) from error
     return cut(model, name=f"{_TIMM}{name}", preprocessing=_preprocessing(timm, model, size), points=points)
 

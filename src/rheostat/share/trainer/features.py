@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -95,7 +96,7 @@ def keep_pictures(store: Store, material: Material, parts: Mapping[str, Chosen],
         pictures = chain.from_iterable(
             source.read(found) for source, found in zip(material.sources, chosen.numbers, strict=True)
         )
-        with _Whole([path]) as (target,):
+        with Whole([path]) as (target,):
             kept = np.lib.format.open_memmap(target, "w+", np.uint8, shape)
             for at, picture in enumerate(pictures):
                 kept[at] = resized(picture, preprocessing)
@@ -109,11 +110,13 @@ def keep_features(store: Store, network: Network, device: torch.device, report: 
         DataError: A feature is beyond what 16 bits hold.
     """
     missing = [part for part in PARTS if not all(store.features(part, at).exists() for at in store.cached)]
-    stretches = [network.layers[start:end] for start, end in pairwise((0, *store.cached))]
-    chained = [nn.Sequential(*stretch) for stretch in stretches]
+    if not missing:
+        return
+    stretches = [nn.Sequential(*network.layers[start:end]) for start, end in pairwise((0, *store.cached))]
+    chained = [copy.deepcopy(stretch).to(device) for stretch in stretches]  # the network itself stays on the host
     for done, part in enumerate(missing):
         pictures = np.load(store.pictures(part), mmap_mode="r")
-        with _Whole([store.features(part, at) for at in store.cached]) as targets:
+        with Whole([store.features(part, at) for at in store.cached]) as targets:
             kept = [
                 np.lib.format.open_memmap(target, "w+", np.float16, (len(pictures), *network.shape_at(at)))
                 for target, at in zip(targets, store.cached, strict=True)
@@ -131,7 +134,7 @@ def keep_features(store: Store, network: Network, device: torch.device, report: 
 
 def _run(layers: nn.Module, found: Tensor, device: torch.device) -> Tensor:
     with torch.no_grad():
-        return layers.to(device)(found.to(device)).cpu()
+        return layers(found.to(device)).cpu()
 
 
 def _half(found: Tensor, name: str, frozen: int) -> np.ndarray:
@@ -144,8 +147,12 @@ def _half(found: Tensor, name: str, frozen: int) -> np.ndarray:
     return half.numpy()
 
 
-class _Whole:
-    """Files that are there whole, all of them, or not at all."""
+class Whole:
+    """Files that are there whole, all of them, or not at all: written under other names, which it gives.
+
+    Args:
+        paths: Where they are to be, in one folder, with stems of their own.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths

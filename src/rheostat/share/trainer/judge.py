@@ -13,9 +13,10 @@ import numpy.typing as npt
 from rheostat.share.base import Base
 from rheostat.share.frames import normalised, resized
 from rheostat.share.package.held_out import HeldOutScores, rounded
-from rheostat.share.runner.networks import INPUT, OUTPUT, merged
-from rheostat.share.runner.sessions import open_session
+from rheostat.share.runner import sessions
+from rheostat.share.runner.networks import merged
 from rheostat.share.trainer.choice import Run
+from rheostat.share.trainer.features import Whole
 from rheostat.share.trainer.material import Material
 from rheostat.share.trainer.settings import Progress
 
@@ -27,7 +28,7 @@ BATCH = 8
 Floats = npt.NDArray[np.float64]
 
 
-class Chain:
+class Heads:
     """A base and heads on it: pictures in, what each head says out. Each layer runs once.
 
     Args:
@@ -46,7 +47,9 @@ class Chain:
         self._parts: list[tuple[InferenceSession | None, InferenceSession]] = []
         for (start, end), content in zip(pairwise((0, *heads)), heads.values(), strict=True):
             layers = [base.content(layer) for layer in range(start, end)]
-            self._parts.append((open_session(merged(layers)) if layers else None, open_session(content)))
+            self._parts.append(
+                (sessions.open_session(merged(layers)) if layers else None, sessions.open_session(content))
+            )
 
     def __len__(self) -> int:
         """How many heads."""
@@ -56,33 +59,34 @@ class Chain:
         """Probability of an event, `[heads, B]`, of resized pictures `[B, H, W, 3]`."""
         found, said = normalised(pictures, self._preprocessing), []
         for stretch, head in self._parts:
-            found = found if stretch is None else _run(stretch, found)
-            said.append(_probability(_run(head, found), self._positive))
+            found = found if stretch is None else sessions.run(stretch, found)
+            said.append(_probability(sessions.run(head, found), self._positive))
         return np.stack(said)
 
 
 def whole(base: Base, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Logits of the base itself, of resized pictures `[B, H, W, 3]`."""
-    session = open_session(merged([base.content(layer) for layer in range(len(base.layers))]))
-    return _run(session, normalised(pictures, base.document.preprocessing))
+    session = sessions.open_session(merged([base.content(layer) for layer in range(len(base.layers))]))
+    return sessions.run(session, normalised(pictures, base.document.preprocessing))
 
 
 def judge_all(
-    material: Material, runs: Sequence[Run], chain: Chain, base: Base, kept: Path, report: Progress
+    material: Material, runs: Sequence[Run], heads: Heads, base: Base, kept: Path, report: Progress
 ) -> list[Floats]:
     """Scores of all pictures of each run, `[heads, pictures]`; what an earlier call has kept is not computed again.
 
     Args:
         material: Where the pictures are.
         runs: What to judge.
-        chain: The base with its heads.
+        heads: Those of the base.
         base: Says how pictures are resized.
         kept: File for the scores so far.
         report: Called after each batch.
     """
     total = sum(len(run.numbers) for run in runs)
     if not kept.exists():
-        np.save(kept, np.full((len(chain), total), np.nan))
+        with Whole([kept]) as (target,), target.open("wb") as file:
+            np.save(file, np.full((len(heads), total), np.nan))
     scores = np.lib.format.open_memmap(kept, "r+")
     start = 0
     for run in runs:
@@ -92,7 +96,7 @@ def judge_all(
             batch = slice(start, min(start + BATCH, end))
             found = [resized(picture, base.document.preprocessing) for picture in islice(pictures, BATCH)]
             if np.isnan(scores[:, batch]).any():
-                scores[:, batch] = chain.scores(np.stack(found))
+                scores[:, batch] = heads.scores(np.stack(found))
             start = batch.stop
             report(start / total, "")
     scores.flush()
@@ -110,11 +114,6 @@ def along_the_stream(
     clips = tuple((material.sources[run.source].name, len(run.frames)) for run in runs)
     by_point = {frozen: rounded(row) for frozen, row in zip(points, said, strict=True)}
     return HeldOutScores(material.stream_fps, clips, np.concatenate(label), by_point)
-
-
-def _run(session: InferenceSession, value: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    (given,) = session.run([OUTPUT], {INPUT: value})
-    return np.asarray(given)
 
 
 def _probability(logits: npt.NDArray[np.float32], positive: int) -> Floats:

@@ -33,7 +33,7 @@ from rheostat.share.trainer.choice import Chosen, Run, to_judge, to_learn
 from rheostat.share.trainer.describe import describe
 from rheostat.share.trainer.features import Store, fitting, keep_features, keep_pictures
 from rheostat.share.trainer.heads import Lesson, Trained, epochs_of, train_head
-from rheostat.share.trainer.judge import Chain, along_the_stream, judge_all, whole
+from rheostat.share.trainer.judge import Heads, along_the_stream, judge_all, whole
 from rheostat.share.trainer.material import Material, find_material
 from rheostat.share.trainer.points import checked_points, layer_work, usual_points
 from rheostat.share.trainer.settings import PackageSettings, Progress
@@ -251,8 +251,8 @@ def _trained(job: Job, store: Store, device: torch.device, before: int | None, p
 
 
 def _judge(job: Job, heads: dict[int, bytes], kept: Path, report: Progress) -> HeldOutScores:
-    chain = Chain(job.base, heads, job.material.positive)
-    scores = judge_all(job.material, job.runs, chain, job.base, kept, report)
+    judged = Heads(job.base, heads, job.material.positive)
+    scores = judge_all(job.material, job.runs, judged, job.base, kept, report)
     return along_the_stream(job.material, job.runs, job.points, scores)
 
 

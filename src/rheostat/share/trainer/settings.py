@@ -7,29 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rheostat.errors import SettingsError
-from rheostat.settings import TrainSettings
+from rheostat.settings import HEAD_TRAINING, TrainSettings
 from rheostat.share.clips import SHARES, Shares
 from rheostat.share.clips.split import checked_shares
+from rheostat.share.plan import MOST_VOTES
 
 Progress = Callable[[float, str], None]
 """share of the work done, in [0, 1], and one line on how it goes; may be empty."""
-
-_HEAD_TRAINING: Mapping[str, Any] = {
-    "model": "head",
-    "policy": "uniform",
-    "epochs": 60,
-    "patience": 5,
-    "batch_size": 16,
-    "optimizer": "adamw",
-    "lr": 1e-4,
-    "weight_decay": 0.01,
-    "schedule": "linear",
-    "augment": "none",
-    "device": "cpu",
-    "track": "none",
-    "checkpoint_minutes": 0.5,
-}
-_GIVEN_BY_HAND = ("event_seconds", "event_frequency")
 
 
 def head_training(values: Mapping[str, Any] | None = None) -> TrainSettings:
@@ -38,7 +22,7 @@ def head_training(values: Mapping[str, Any] | None = None) -> TrainSettings:
     Raises:
         SettingsError: A value is outside its range.
     """
-    return TrainSettings.checked({"data": "package", **_HEAD_TRAINING, **(values or {})})
+    return TrainSettings.checked({"data": "package", **HEAD_TRAINING, **(values or {})})
 
 
 @dataclass(frozen=True)
@@ -59,7 +43,7 @@ class PackageSettings:
             in (0, 1]; None = as the labels say. Folders of pictures say neither.
         correlation: Of the misses of one event, in [0, 1], where pictures are judged one by one.
         threshold: Score from which on a frame is a hit, in (0, 1].
-        votes: Counts of consecutive hits that a plan may choose from, each at least 1; None = any single hit.
+        votes: Different counts of consecutive hits that a plan may choose from, each 1 to 1000; None = any single hit.
         min_gap_seconds: Hits of one event may be that far apart, at least 0.
         training: What the training loop is told for each head; see `head_training`. Its epochs are the most that a head
             gets, its learning rate that of all heads but the classifier alone, which takes ten times as much.
@@ -95,7 +79,7 @@ class PackageSettings:
             ("event_frequency", self.event_frequency is None or 0 < self.event_frequency <= 1, "must lie in (0, 1]"),
             ("correlation", 0 <= self.correlation <= 1, "must lie in [0, 1]"),
             ("threshold", 0 < self.threshold <= 1, "must lie in (0, 1]"),
-            ("votes", self.votes is None or (self.votes and min(self.votes) >= 1), "must be counts of at least 1"),
+            ("votes", _votable(self.votes), f"must be different counts from 1 to {MOST_VOTES}"),
             ("min_gap_seconds", self.min_gap_seconds >= 0, "must be at least 0"),
         ]
         wrong = [f"{name} is {getattr(self, name)}: {must}" for name, fine, must in ranges if not fine]
@@ -103,3 +87,8 @@ class PackageSettings:
             wrong.append("training has max_backwards and no epochs: give epochs, which each head's are derived from")
         if wrong:
             raise SettingsError("; ".join(wrong))
+
+
+def _votable(votes: tuple[int, ...] | None) -> bool:
+    """Whether a plan takes these counts; else that would be told only once all heads are trained."""
+    return votes is None or (0 < len(set(votes)) == len(votes) and min(votes) >= 1 and max(votes) <= MOST_VOTES)
