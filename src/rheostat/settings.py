@@ -223,11 +223,6 @@ class TrainSettings(Settings):
             problems.append(f"reward=held-out needs a kind that learns: one of {', '.join(LEARNING_KINDS)}")
         if self.quarantine_weight != 1 and not self.quarantine:
             problems.append(f"quarantine_weight={self.quarantine_weight:g} needs a quarantine, e.g. quarantine=0.05")
-        if self.quarantine and self.rate_name == "always" and self.policy in _UNSCORED:
-            problems.append(
-                f"quarantine={self.quarantine:g} needs views that are not augmented, and rate=always leaves none: "
-                "lower the rate, e.g. rate=uniform"
-            )
         for name, rates in _OF_RATES.items():
             unused = getattr(self, name) != type(self).model_fields[name].default and self.rate_name not in rates
             if unused:

@@ -199,6 +199,24 @@ def test_features_are_not_augmented() -> None:
         prepare(settings(augment="bandit"), None, features(), lambda: torch.nn.Linear(4, 3))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"policy": "uniform"},
+        {"policy": "prune-and-rescale"},
+        {"source": "training"},
+        {"govern": True},
+        {"policy": "matched-random", "reference": "random"},
+    ],
+)
+def test_a_quarantine_that_would_stay_empty_is_refused(values: dict[str, Any]) -> None:
+    asked = {"augment": "trivial", "quarantine": 0.1, "policy": "selective-backprop"}
+    prepare(settings(**asked), None, bars())
+    with pytest.raises(SettingsError, match="rate=always leaves none: lower the rate"):
+        prepare(settings(**asked | values), None, bars())
+    prepare(settings(**asked | values, rate="uniform"), None, bars())
+
+
 def test_settings_that_do_not_agree_are_told() -> None:
     for values, told in (
         ({"augment": "bandit", "rate": "always"}, "no plain view to compare with"),
@@ -208,7 +226,6 @@ def test_settings_that_do_not_agree_are_told() -> None:
         ({"augment": "trivial", "reward": "held-out"}, "reward=held-out needs a kind that learns"),
         ({"quarantine_weight": 0.0}, "needs a quarantine"),
         ({"augment": "trivial", "rate_mean": 0.1}, "rate_mean is of no use with rate=always"),
-        ({"augment": "trivial", "quarantine": 0.1, "policy": "uniform"}, "rate=always leaves none"),
     ):
         with pytest.raises(SettingsError, match=told):
             TrainSettings.checked({"data": "bars", **values})

@@ -83,7 +83,8 @@ def prepare(
     if policy is None:
         assert by_run is not None, "or there was a policy"
         policy = _policy(settings, holdout=losses_of_run(by_run, data))
-    scoring.resolved(policy.traits, govern=settings.govern)
+    scored = scoring.resolved(policy.traits, govern=settings.govern)
+    _check_plain_views(settings, by_scoring=policy.traits.needs_score and scored.source == "forward")
     build = model or _by_name(settings, data)
     with torch.random.fork_rng(devices=cuda_devices(accelerator)):
         _check_takes(build().to(accelerator.device), settings, data)
@@ -124,6 +125,20 @@ def _check_takes(model: nn.Module, settings: TrainSettings, data: ImageData) -> 
             f"{settings.model} does not take images of {list(pixels.shape[1:])} ({str(error).splitlines()[0]}): "
             f"resize them to squares, e.g. with --image-size {data.image_size}"
         ) from None
+
+
+def _check_plain_views(settings: TrainSettings, *, by_scoring: bool) -> None:
+    """Refuse a quarantine that would stay empty: it is drawn up from losses of examples as they are.
+
+    Args:
+        settings: Of the run.
+        by_scoring: Whether a scoring forward looks at all candidates, which sees them so. A governed one may not last.
+    """
+    if settings.quarantine and settings.rate_name == "always" and (settings.govern or not by_scoring):
+        raise SettingsError(
+            f"quarantine={settings.quarantine:g} needs views that are not augmented, and rate=always leaves none: "
+            "lower the rate, e.g. rate=uniform"
+        )
 
 
 def _check_shared(settings: TrainSettings, processes: Processes) -> None:
