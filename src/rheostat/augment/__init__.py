@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rheostat.lazy import lazily
 
 if TYPE_CHECKING:
-    from rheostat.augment.decision import DataIdentity, Decision
-    from rheostat.augment.decisions import Decisions
+    from rheostat.augment.decision import ConflictError, DataIdentity, Decision, labels_after, verdicts_of
+    from rheostat.augment.decisions import Decisions, read_decisions
     from rheostat.augment.estimates import Estimate, estimate
     from rheostat.augment.kinds import (
         AutoAugment,
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         kind_option_names,
     )
     from rheostat.augment.pixels import Normalised
+    from rheostat.augment.quarantine import Quarantine
     from rheostat.augment.rates import Always, Never, RankRate, Rate, Threshold, TopK, Uniform, build_rate
     from rheostat.augment.rewards import Band, HeldOutImprovement
     from rheostat.augment.sampling import Suspects
-    from rheostat.augment.selective import Quarantine, SelectiveAugment, View
+    from rheostat.augment.selective import SelectiveAugment
     from rheostat.augment.suspicion import quarantined, suspects
+    from rheostat.augment.view import View
 
 __all__ = [
     "Always",
@@ -41,6 +43,7 @@ __all__ = [
     "Bandit",
     "BaseOnly",
     "Choice",
+    "ConflictError",
     "DataIdentity",
     "Decision",
     "Decisions",
@@ -67,8 +70,11 @@ __all__ = [
     "build_rate",
     "estimate",
     "kind_option_names",
+    "labels_after",
     "quarantined",
+    "read_decisions",
     "suspects",
+    "verdicts_of",
 ]
 
 __getattr__ = lazily(
@@ -80,6 +86,7 @@ __getattr__ = lazily(
         "Bandit": "kinds",
         "BaseOnly": "kinds",
         "Choice": "kinds",
+        "ConflictError": "decision",
         "DataIdentity": "decision",
         "Decision": "decision",
         "Decisions": "decisions",
@@ -106,7 +113,10 @@ __getattr__ = lazily(
         "build_rate": "rates",
         "estimate": "estimates",
         "kind_option_names": "kinds",
+        "labels_after": "decision",
         "quarantined": "suspicion",
+        "read_decisions": "decisions",
         "suspects": "suspicion",
+        "verdicts_of": "decision",
     },
 )
