@@ -1,6 +1,7 @@
 """The settings of a run: every problem is told at once and at the start, with its value, its range and the remedy."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,23 @@ def test_the_end_of_a_falling_schedule_may_not_change() -> None:
 
     with pytest.raises(StateError, match="started with epochs=3 and not 4"):
         same_but_for_length(base, base.model_copy(update={"epochs": 4}))
+
+
+@pytest.mark.parametrize(
+    ("values", "fixed"),
+    [
+        ({"policy": "prune-and-rescale"}, True),
+        ({"policy": "prune-and-rescale", "full": 0.0}, False),
+        ({"policy": "progressive-dropout", "revision": 1}, True),
+        ({"policy": "progressive-dropout", "revision": 0}, False),
+        ({"policy": "matched-random", "reference": "prune-and-rescale"}, True),
+        ({"policy": "selective-backprop"}, False),
+    ],
+)
+def test_the_end_of_a_policy_whose_last_epochs_keep_everything_may_not_change(
+    values: dict[str, Any], fixed: bool
+) -> None:
+    base = TrainSettings.checked({"data": "d", "epochs": 20, **values})
+    refused = pytest.raises(StateError, match="started with epochs=20 and not 30") if fixed else nullcontext()
+    with refused:
+        same_but_for_length(base, base.model_copy(update={"epochs": 30}))

@@ -36,6 +36,7 @@ LEARNING_KINDS = ("bandit", "random-search", "evolution")
 KINDS = ("trivial", "rand", "autoaugment", *LEARNING_KINDS)
 
 
+LAST_EPOCHS = {"prune-and-rescale": "full", "progressive-dropout": "revision"}  # policies that end with everything
 _UNSCORED = ("uniform", "random")  # policies that look at no score
 _OF_RATES = {
     "rate_mean": ("uniform", "rank", "top-k"),
@@ -330,14 +331,16 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 def same_but_for_length(old: TrainSettings, new: TrainSettings) -> None:
     """Check that a run can be resumed with `new` settings: only its epochs may change, and what moves no weight.
 
-    The end of a schedule may not, or the learning rate would jump; nor may `max_backwards`, which ends a run within an
-    epoch.
+    The end of a schedule may not, or the learning rate would jump; nor that of a policy whose last epochs keep
+    everything, or it would select again after them; nor `max_backwards`, which ends a run within an epoch.
 
     Raises:
         StateError: Another setting differs; the message names it with both values.
     """
     free = {"epochs", "checkpoint_minutes", "track", "workers", "data", "memory_limit"}
-    if old.schedule in ("linear", "cosine"):
+    options = old.policy_options
+    ending = LAST_EPOCHS.get(options.get("reference", old.policy))
+    if old.schedule in ("linear", "cosine") or (ending is not None and options.get(ending) != 0):
         free.discard("epochs")
     before, after = old.model_dump(), new.model_dump()
     differing = [name for name in before if name not in free and before[name] != after[name]]

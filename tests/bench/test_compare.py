@@ -113,14 +113,16 @@ def test_a_target_is_reached_where_the_mean_curve_first_touches_it():
 
 @pytest.mark.parametrize(("policy", "options"), [("random", {"p": 0.5}), ("uniform", {})])
 def test_what_is_said_of_scores_is_left_out_of_arms_that_look_at_none(policy: str, options: dict[str, Any]):
-    base = digits(govern=True, scoring_batch=256, scoring_precision="bf16", scoring_scale=0.5, **options)
+    of_scores = {"score": "entropy", "scoring_batch": 256, "scoring_precision": "bf16", "scoring_scale": 0.5}
+    base = digits(govern=True, **of_scores, **options)
     arms = {arm.name: arm.settings for arm in arms_of(base, ["selective-backprop", policy], examples=899, share=0.5)}
 
     said = {
-        name: (arm.govern, arm.scoring_batch, arm.scoring_precision, arm.scoring_scale) for name, arm in arms.items()
+        name: (arm.govern, arm.score, arm.scoring_batch, arm.scoring_precision, arm.scoring_scale)
+        for name, arm in arms.items()
     }
-    assert said["selective-backprop"] == (True, 256, "bf16", 0.5)
-    assert said["plain"] == said[policy] == said["plain-decayed"] == (False, None, "no", 1.0)
+    assert said["selective-backprop"] == (True, "entropy", 256, "bf16", 0.5)
+    assert said["plain"] == said[policy] == said["plain-decayed"] == (False, None, None, "no", 1.0)
 
 
 def test_a_source_of_scores_and_their_reuse_go_to_the_arms_that_look_at_them():

@@ -43,10 +43,8 @@ def test_an_unknown_name_lists_the_known(call: Call):
     shown = call("reproduce", "imagenet")
 
     assert shown.code == 2
-    assert (
-        "unknown reproduction 'imagenet': did you mean selective-augment or mainstream? known are mainstream, selective-augment, selective-backprop"
-        in shown.err.replace("\n", " ")
-    )
+    assert "unknown reproduction 'imagenet'" in shown.err
+    assert "known are mainstream, selective-augment, selective-backprop\n" in shown.err
 
 
 def test_away_from_a_clone_it_says_where_they_are(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from rheostat.errors import DataError, ScoreError, SettingsError
-from rheostat.select import Candidates, Choice, Scoring, SelectiveBackprop, SelectiveLoader, Traits, Uniform
+from rheostat.select import (
+    Candidates,
+    Choice,
+    MatchedRandom,
+    Scoring,
+    SelectiveBackprop,
+    SelectiveLoader,
+    Traits,
+    Uniform,
+)
 from tests.select.toys import CLASSES, READS_LOGITS, examples, in_order
 
 STRANGE = 17  # the example that something is wrong with
@@ -35,6 +44,14 @@ def test_a_score_that_is_no_number_is_refused_with_the_index_of_its_example(valu
     data.tensors[0][STRANGE] = torch.nan
     with pytest.raises(ScoreError, match=rf"score of example {STRANGE} is {value}: .*lower the learning rate"):
         select_from(shuffled(data), scoring=Scoring(score=score))
+
+
+def test_a_bad_score_is_blamed_on_its_example_where_it_spoils_the_probabilities_of_all() -> None:
+    data = examples(40)
+    data.tensors[0][STRANGE] = torch.nan
+    batches = SelectiveLoader(DataLoader(data, 40), READS_LOGITS, MatchedRandom(SelectiveBackprop()), 4)
+    with pytest.raises(ScoreError, match=rf"score of example {STRANGE} is nan"):
+        list(batches)
 
 
 @pytest.mark.parametrize("label", [CLASSES, -1, -100])

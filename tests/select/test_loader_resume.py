@@ -268,6 +268,30 @@ def test_a_state_drawn_on_another_kind_of_device_is_refused() -> None:
         resume(in_order(40), state)
 
 
+def test_a_model_that_moves_to_another_device_in_the_middle_of_a_run_is_told() -> None:
+    model = nn.Linear(CLASSES, CLASSES)
+    batches = SelectiveLoader(in_order(40), model, HALF, 4)
+    next(iter(batches))
+    state = through_a_file(batches.state_dict())
+    model.to("meta")
+    with pytest.raises(StateError, match="the model has moved from cpu to meta in the middle of a run: move it back"):
+        next(iter(batches))
+    with pytest.raises(StateError, match="drawing on cpu and the model is on meta now: move the model to cpu"):
+        batches.load_state_dict(state)
+
+
+def test_a_model_may_move_before_the_first_draw_and_where_a_state_is_loaded() -> None:
+    model = nn.Linear(CLASSES, CLASSES, device="meta")
+    batches = SelectiveLoader(in_order(40), model, HALF, 4)
+    fresh = through_a_file(batches.state_dict())
+    model.to_empty(device="cpu").reset_parameters()
+    next(iter(batches))
+    assert batches.stats.waiting
+    model.to("meta")
+    batches.load_state_dict(fresh)
+    assert not batches.stats.waiting
+
+
 def test_a_loader_with_another_number_of_generators_is_refused() -> None:
     state = state_in_mid_epoch(DataLoader(examples(40), 10, shuffle=True, generator=own_generator(0)))
     with pytest.raises(StateError, match=r"shuffled by 1 generators and this loader has 0: build the loader as"):

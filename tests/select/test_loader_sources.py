@@ -288,6 +288,13 @@ def test_a_policy_may_itself_ask_for_training_scores_or_be_told_to_use_them(poli
     assert told_otherwise.stats.scoring_forwards == SIZE
 
 
+def test_training_passes_are_watched_where_scores_come_from_them() -> None:
+    assert Scoring().watches(PruneAndRescale().traits)
+    assert Scoring(source="training").watches(SelectiveBackprop().traits)
+    assert not Scoring(source="forward").watches(PruneAndRescale().traits)
+    assert not Scoring().watches(Traits(needs_score=False, source="training"))
+
+
 def test_an_example_that_is_left_out_keeps_the_score_of_its_last_training_pass() -> None:
     class OnlyOnce(Watched):
         """Keeps the first half of the data in the first epoch, the second half afterwards."""
@@ -390,6 +397,22 @@ def test_a_loop_still_gets_its_gradients_after_scoring_in_reduced_precision(oute
             assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+class Nothing(nn.Sequential):
+    """A module that counts no parts, and so is false; it gives the logits of its input reversed."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as torch names it
+        return -input
+
+
+def test_a_proxy_that_is_an_empty_container_scores_too() -> None:
+    x, y = examples(24).tensors
+    proxy, policy = Nothing(), Watched()
+    list(SelectiveLoader(in_order(24), READS_LOGITS, policy, 8, scoring=Scoring(model=proxy)))
+    torch.testing.assert_close(torch.tensor([policy.shown[0, at] for at in range(24)]), euclidean(-x, y))
+    with pytest.raises(SettingsError, match="model of the scoring is given and the policy looks at no score"):
+        SelectiveLoader(in_order(24), READS_LOGITS, Random(0.5), 8, scoring=Scoring(model=proxy))
+
+
 def test_a_proxy_scores_and_the_model_is_neither_run_nor_touched() -> None:
     model, proxy, data = Answers(), net(), examples(SIZE)
     proxy.append(nn.Dropout(0.5))
@@ -431,7 +454,8 @@ def test_a_scoring_batch_agrees_with_a_pool_and_without_a_score_there_is_none() 
     assert model.asked == [20, 20, 20]
     with pytest.raises(SettingsError, match="batch_size of scoring is 7 and the policy's pool 20"):
         SelectiveLoader(shuffled(), model, Katharopoulos(pool=20, keep=5), 5, scoring=Scoring(batch_size=7))
-    for options in ({"batch_size": 7}, {"source": "training"}, {"reuse": 2}, {"scale": 0.5}):
+    useless: list[dict[str, Any]] = [{"batch_size": 7}, {"source": "training"}, {"reuse": 2}, {"scale": 0.5}]
+    for options in (*useless, {"score": cross_entropy}, {"mode": "train"}):
         with pytest.raises(SettingsError, match=f"{next(iter(options))} of the scoring is given and the policy looks"):
             SelectiveLoader(shuffled(), model, Random(1.0), 12, scoring=Scoring(**options))
 
@@ -473,7 +497,8 @@ def test_progressive_dropout_of_training_scores_keeps_by_the_last_pass(epochs: i
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("reuse", 1), ("scale", 0.5), ("precision", "bf16"), ("model", nn.Linear(4, 4))]
+    ("name", "value"),
+    [("reuse", 1), ("scale", 0.5), ("precision", "bf16"), ("mode", "train"), ("model", nn.Linear(4, 4))],
 )
 @pytest.mark.parametrize("policy", [SelectiveBackprop(), PruneAndRescale()], ids=["asked for", "the policy's own"])
 def test_an_option_of_a_scoring_forward_that_is_never_made_is_refused(name: str, value: Any, policy: Any) -> None:

@@ -363,13 +363,15 @@ def test_the_log_of_an_earlier_version_is_taken_over(generator: torch.Generator)
         ([-1, 2], (2, 3), (2,), 0, DataError, r"index -1 is none"),
         ([0, 1], (2, 1), (2,), 0, DataError, r"1 logit per example and a look needs 2 classes"),
         ([0, 1], (3, 3), (3,), 0, DataError, r"2 examples have logits \[3, 3\]"),
+        ([0, 1], (2,), (2,), 0, DataError, r"logits \[2\] and targets \[2\]: the logits must be \[2, classes\]"),
+        ([0, 1], (2, 3, 4), (2,), 0, DataError, r"logits \[2, 3, 4\] .*: the logits must be \[2, classes\]"),
         ([0, 1], (2, 3), (2, 2), 0, DataError, r"targets \[2, 2\]: .*the targets \[2\] or \[2, 3\]"),
         ([0, 1], (2, 3), (2,), -1, SettingsError, r"epoch is -1: epochs count from 0"),
     ],
 )
 @pytest.mark.usefixtures("annotations_not_enforced")
 def test_a_look_that_cannot_be_is_refused_where_it_is_made(
-    index: list[int], logits: tuple[int, int], targets: tuple[int, ...], epoch: int, error: Any, message: str
+    index: list[int], logits: tuple[int, ...], targets: tuple[int, ...], epoch: int, error: Any, message: str
 ) -> None:
     log = ExampleLog(5)
     with pytest.raises(error, match=message):

@@ -8,22 +8,26 @@ import pytest
 import torch
 
 from rheostat.errors import StateError
-from rheostat.training import RunFolder, prepare, train
+from rheostat.training import ImageData, RunFolder, prepare, train
 from tests.training.toys import (
     TRAIN,
     bars,
     checkpoint,
+    damaged,
     left_behind,
     run,
     settings,
     train_and_be_killed,
+    weights,
     without_times,
 )
 
 EVERY_STEP = {"checkpoint_minutes": 0}
 
 
-def interrupted_after(steps: int, folder: Path, *, resume: bool = False, **values: Any) -> None:
+def interrupted_after(
+    steps: int, folder: Path, *, resume: bool = False, data: ImageData | None = None, **values: Any
+) -> None:
     """Train and press Ctrl-C after so many steps."""
     made = 0
 
@@ -34,7 +38,7 @@ def interrupted_after(steps: int, folder: Path, *, resume: bool = False, **value
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(prepare(settings(**values), folder, bars()), resume=resume, progress=press)
+        train(prepare(settings(**values), folder, data or bars()), resume=resume, progress=press)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -69,6 +73,30 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path,
     train(prepare(of, tmp_path / "killed", bars()), resume=True)
     run(tmp_path / "whole", epochs=3, **EVERY_STEP, **values)
     assert left_behind(tmp_path / "killed") == left_behind(tmp_path / "whole")
+
+
+def test_a_run_stopped_in_an_epoch_that_has_found_damaged_images_goes_on_in_the_order_of_that_epoch(
+    tmp_path: Path,
+) -> None:
+    values: dict[str, Any] = {"policy": "uniform", "schedule": "linear", "augment": "crop", **EVERY_STEP}
+    interrupted_after(4, tmp_path / "stopped", data=damaged(), **values)
+    skipped = checkpoint(tmp_path / "stopped")["data"]["skipped"]
+    assert any(one["split"] == "train" for one in skipped)
+    interrupted_after(2, tmp_path / "stopped", resume=True, data=damaged(), **values)
+    run(tmp_path / "stopped", resume=True, data=damaged(), **values)
+    run(tmp_path / "whole", data=damaged(), **values)
+    assert left_behind(tmp_path / "stopped") == left_behind(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_before_the_examples_left_out_were_saved_is_read(tmp_path: Path) -> None:
+    values: dict[str, Any] = {"policy": "uniform", **EVERY_STEP}
+    interrupted_after(3, tmp_path / "stopped", **values)
+    state = checkpoint(tmp_path / "stopped")
+    assert len(state["loader"]["candidates"]["order"]["loader"].pop("left_out")) == 0
+    torch.save(state, tmp_path / "stopped" / "checkpoint.pt")
+    run(tmp_path / "stopped", resume=True, **values)
+    run(tmp_path / "whole", **values)
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("minutes", [0.0, 10.0])

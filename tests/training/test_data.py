@@ -4,6 +4,7 @@ Every image carries its own number in its first pixel, so that an image that cha
 """
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,23 @@ def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert "cannot be loaded as images or parquet files" in message
     assert message.endswith("; one of images has train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png alone")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [(None, "corrupted"), ({"photo": [1, 2], "label": [0, 1]}, "its files differ in their columns, .*photo.*image")],
+    ids=["damaged", "other columns"],
+)
+def test_a_file_that_does_not_go_with_the_first_is_told(
+    tmp_path: Path, columns: dict[str, list[int]] | None, said: str
+) -> None:
+    write_pets(tmp_path / "pets")
+    second = tmp_path / "pets" / "train-00001-of-00002.parquet"
+    if columns is None:
+        second.write_bytes(b"PAR1 and nothing of the kind")
+    else:
+        datasets.Dataset.from_dict(columns).to_parquet(second)
+    assert re.search(f"cannot be loaded as images or parquet files: .*{said}", refusal(tmp_path / "pets"))
 
 
 def test_data_without_a_training_split_are_refused_with_the_splits_they_have(tmp_path: Path) -> None:
@@ -594,6 +612,18 @@ def test_a_saved_loader_goes_on_with_the_same_next_epoch() -> None:
     list(original)
     resumed.load_state_dict(original.state_dict())
     assert_same_batches(list(original.indexed()), list(resumed.indexed()))
+
+
+def test_what_was_found_damaged_since_is_left_out_of_the_batches_of_a_saved_epoch_and_moves_no_other() -> None:
+    data, use = held(40), torch.arange(40)
+    original, resumed = (loader(data, among=lambda: use, seed=3) for _ in range(2))
+    state, whole = original.state_dict(), [index.tolist() for index, _ in original.indexed()]
+    use = torch.arange(40)[~torch.isin(torch.arange(40), torch.tensor([7, *whole[2]]))]
+    resumed.load_state_dict(state)
+    assert resumed.state_dict()["left_out"].tolist() == [], "what the epoch to come leaves out"
+    without = [[at for at in batch if at != 7] for at, batch in enumerate(whole) if at != 2]
+    assert [index.tolist() for index, _ in resumed.indexed()] == [batch for batch in without if batch]
+    assert sorted(order_of(resumed.indexed())) == use.tolist(), "the next epoch knows"
 
 
 @pytest.mark.parametrize("memory_limit", [4.0, 0.0])

@@ -11,25 +11,25 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
+from accelerate import PartialState
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 from torch.optim import optimizer as hooks
 
-from rheostat.errors import DataError, DivergedError, RheostatError
+from rheostat.errors import DataError, DivergedError, RheostatError, SettingsError
 from rheostat.records import read_json
 from rheostat.signals import ExampleLog
 from rheostat.signals.shards import Shard
-from rheostat.training import ImageData, ImageLoader, RunFolder, evaluate, prepare, train
+from rheostat.training import ImageLoader, RunFolder, evaluate, prepare, train
 from rheostat.training.augmenting import build_augment
-from rheostat.training.data import ResidentImages, Skipped, note_skipped
-from rheostat.training.processes import Processes
+from rheostat.training.data import ResidentImages
+from rheostat.training.processes import Processes, join
 from tests.training.toys import (
     BATCH,
     CLASSES,
@@ -39,6 +39,7 @@ from tests.training.toys import (
     Linear,
     bars,
     checkpoint,
+    damaged,
     left_behind,
     settings,
     without_times,
@@ -104,28 +105,6 @@ def said(call: Callable[[], Any]) -> str:
     except RheostatError as error:
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-class Damaged(ResidentImages):
-    """Images of which some turn out to be damaged when they are read."""
-
-    def __init__(self, images: ResidentImages, broken: set[int], found: list[Skipped], split: Any) -> None:
-        super().__init__(images.images, images.labels)
-        self.broken, self.found, self.split = broken, found, split
-
-    def batches(self, order: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for index, images in super().batches(order, size):
-            good = torch.tensor([int(at) not in self.broken for at in index])
-            for at in index[~good].tolist():
-                note_skipped(self.found, Skipped(self.split, at, "torn"))
-            yield index[good], images[good]
-
-
-def damaged() -> ImageData:
-    data, found = bars(), []
-    train = Damaged(data.train, {3, 4, 40}, found, "train")  # type: ignore[arg-type]
-    test = Damaged(data.test, {7, 8}, found, "test")  # type: ignore[arg-type]
-    return replace(data, train=train, test=test, skipped=found)
 
 
 class Drawing(Linear):
@@ -432,6 +411,21 @@ def test_what_several_processes_cannot_do_is_refused_by_all(found: Found) -> Non
 def test_one_process_refuses_a_run_of_two(folder: Path, found: Found) -> None:
     message = said(lambda: trained(folder / "together" / "plain", data=bars(train=UNEVEN), resume=True, **PLAIN))
     assert message.startswith("StateError: the run was made by 2 processes and this is one of 1: resume it with 2")
+
+
+def test_a_run_is_on_the_device_asked_for_whatever_an_earlier_one_was_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    join("cpu")
+    monkeypatch.setitem(PartialState._shared_state, "device", torch.device("meta"))  # as `auto` may have found
+    join("cpu")
+    assert PartialState().device == torch.device("cpu")
+
+
+def test_processes_that_have_met_on_another_device_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    join("cpu")
+    monkeypatch.setitem(PartialState._shared_state, "device", torch.device("meta"))
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    with pytest.raises(SettingsError, match="device is cpu and the processes have met on meta: start them anew"):
+        join("cpu")
 
 
 # --- launchers

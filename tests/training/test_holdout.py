@@ -53,6 +53,17 @@ def test_a_run_on_these_very_examples_is_no_holdout(tmp_path: Path) -> None:
         prepare(settings(policy="reducible-loss", holdout=str(tmp_path)), data=bars())
 
 
+def test_a_run_on_other_classes_is_no_holdout(tmp_path: Path) -> None:
+    one, other = halves(bars())
+    run(tmp_path, data=one, epochs=1)
+    swapped = replace(other, classes=("0", "2", "1"))
+    with pytest.raises(StateError, match=r"trained on the class '1' where these data have '2': .*in the same order"):
+        losses_of_run(tmp_path, swapped)
+    more = replace(other, classes=("0", "1", "2", "3"))
+    with pytest.raises(StateError, match="cannot be built for 4 classes"):
+        losses_of_run(tmp_path, more)
+
+
 def test_a_folder_without_a_finished_run_is_named(tmp_path: Path) -> None:
     one, other = halves(bars())
     run(tmp_path, data=one, epochs=1)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from rheostat.records import read_json
 from rheostat.settings import TrainSettings
 from rheostat.training import ImageData, RunFolder, prepare, train
-from rheostat.training.data import ResidentImages
+from rheostat.training.data import ResidentImages, Skipped, note_skipped
 
 CLASSES = 3
 TRAIN, TEST = 72, 40
@@ -35,6 +36,29 @@ def bars(train: int = TRAIN, classes: int = CLASSES) -> ImageData:
         splits.append(ResidentImages(images, labels))
     names = tuple(str(at) for at in range(classes))
     return ImageData("bars", splits[0], splits[1], names, 1, 16, (0.25,), (0.2,), "made for a test")
+
+
+class Damaged(ResidentImages):
+    """Images of which some turn out to be damaged when they are read."""
+
+    def __init__(self, images: ResidentImages, broken: set[int], found: list[Skipped], split: Any) -> None:
+        super().__init__(images.images, images.labels)
+        self.broken, self.found, self.split = broken, found, split
+
+    def batches(self, order: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for index, images in super().batches(order, size):
+            good = torch.tensor([int(at) not in self.broken for at in index])
+            for at in index[~good].tolist():
+                note_skipped(self.found, Skipped(self.split, at, "torn"))
+            yield index[good], images[good]
+
+
+def damaged() -> ImageData:
+    """`bars`, of which three training images and two test images turn out to be damaged."""
+    data, found = bars(), []
+    train = Damaged(data.train, {3, 4, 40}, found, "train")  # type: ignore[arg-type]
+    test = Damaged(data.test, {7, 8}, found, "test")  # type: ignore[arg-type]
+    return replace(data, train=train, test=test, skipped=found)
 
 
 def settings(**values: Any) -> TrainSettings:

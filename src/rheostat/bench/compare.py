@@ -20,7 +20,7 @@ from rheostat.bench.workers import workers
 from rheostat.errors import SettingsError, StateError
 from rheostat.records import environment, read_json
 from rheostat.select import Policy, build_policy, option_names
-from rheostat.settings import POLICY_OPTIONS, TrainSettings
+from rheostat.settings import LAST_EPOCHS, POLICY_OPTIONS, TrainSettings
 
 SCHEMA = 1
 PLAIN = "plain"
@@ -28,13 +28,13 @@ DECAYED = "plain-decayed"
 CONTROL = "matched-random"
 _UNSCORED: dict[str, Any] = {  # what is said of scores, as it is for an arm whose policy looks at none
     "govern": False,
+    "score": None,
     "source": None,
     "reuse": 0,
     "scoring_batch": None,
     "scoring_precision": "no",
     "scoring_scale": 1.0,
 }
-_LAST_EPOCHS = {"prune-and-rescale": "full", "progressive-dropout": "revision"}  # they end with everything: by option
 
 OnRun = Callable[[int, int, str], None]
 """runs finished, runs in all, name of the last one."""
@@ -117,7 +117,7 @@ def _check_ends(name: str, base: TrainSettings) -> None:
     """Refuse a policy whose last epochs keep everything: an arm ends by its backwards, and no epoch is its last."""
     of_another = "reference" in option_names(name)
     policy = base.policy_options.get("reference") if of_another else name
-    option = _LAST_EPOCHS.get(policy) if policy is not None else None
+    option = LAST_EPOCHS.get(policy) if policy is not None else None
     if option is not None and base.policy_options.get(option) != 0:
         raise SettingsError(
             f"policy {policy!r} ends with epochs of everything, and an arm that is stopped at a share of plain's "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rheostat.select import Kept, SelectiveLoader
+from rheostat.select.scoring import device_of
 from rheostat.signals.batches import Batch
 
 
@@ -54,8 +55,9 @@ class Ahead:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go on from `saved`."""
+        device = device_of(self.loader.model)
         self.loader.load_state_dict(saved["selection"])
-        self._again = deque((batch, Kept(**kept)) for batch, kept in saved["ahead"])
+        self._again = deque((batch, Kept(**kept).to(device)) for batch, kept in saved["ahead"])
 
 
 def _set_epoch(loader: Any, epoch: int) -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from rheostat.errors import DataError
 from rheostat.select import Kept, SelectiveLoader
+from rheostat.select.scoring import device_of
 from rheostat.signals.batches import Batch
 from rheostat.signals.loaders import IndexedStream
 
@@ -203,8 +204,9 @@ class Batches:
             return example
 
         saved = _mapped(saved, fetched)
+        device = device_of(self.loader.model)
         self.loader.load_state_dict(saved["selection"])
-        self._waiting = deque((batch, Kept(**kept)) for batch, kept in saved["waiting"])
+        self._waiting = deque((batch, Kept(**kept).to(device)) for batch, kept in saved["waiting"])
 
 
 def _apart(features: list[Any]) -> Batch:

@@ -94,8 +94,7 @@ class SelectiveCallback(Callback):
         self._batch_size = batch_size
         self._scoring = scoring
         self._options: dict[str, Any] = {"phases": phases, "seed": seed, "log": log, "govern": govern}
-        source = scoring.source or policy.traits.source
-        self._watches = policy.traits.needs_score and source == "training" and not govern
+        self._watches = scoring.watches(policy.traits) and not govern
         self._forget()
 
     def _forget(self) -> None:

@@ -67,8 +67,7 @@ class Selection:
     @property
     def watches(self) -> bool:
         """Whether scores may come from the training pass."""
-        source = self.scoring.source or self.policy.traits.source
-        return self.govern or (self.policy.traits.needs_score and source == "training")
+        return self.govern or self.scoring.watches(self.policy.traits)
 
 
 class SelectiveTrainerMixin(_Base):

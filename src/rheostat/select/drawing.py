@@ -54,6 +54,8 @@ def to_host(values: Tensor) -> list[int]:
 
 def _raise_for_first(choice: Choice, index: Tensor, scored: Scored | None, wrong: Tensor) -> None:
     """Raise for the first wrong candidate of the round, naming its index."""
+    if scored is not None and bool((unfit := scored.bad_target | scored.bad_score).any()):
+        wrong = unfit  # where the policy reckons with a mean, one bad score spoils the probabilities of all
     at = int(wrong.int().argmax())
     example = int(index[at])
     if scored is not None and scored.bad_target[at]:

@@ -71,7 +71,8 @@ class Governor:
         self.history: list[tuple[int, int, str]] = []  # epoch, round and name of each change
         self._sees_training: bool | None = False if policy.traits.excludes else None  # None = not known yet
         self._watched_whole = False  # whether there was an epoch off in which every training pass was looked at
-        self._pause, self._paused = 1, 0  # epochs from one trial of a forward that did not pay to the next
+        # epochs left out after a trial of a forward that did not pay: next time, and still to go
+        self._pause, self._paused = 1, 0
         self._since = 0  # rounds since the mode or the epoch began
         self._every = 1  # of so many training batches one is looked at while selection is off
 

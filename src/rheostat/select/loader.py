@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -31,7 +30,7 @@ from rheostat.select.policy import Candidates, Policy
 from rheostat.select.queue import Kept, Queue
 from rheostat.select.ranks import Ranks
 from rheostat.select.rounds import Rounds
-from rheostat.select.scoring import Scoring, targets_of
+from rheostat.select.scoring import Scoring, device_of, targets_of
 from rheostat.select.source import RoundScores, Scores
 from rheostat.select.stats import Stats
 from rheostat.signals import ExampleLog, batches
@@ -81,6 +80,7 @@ class SelectiveLoader:
         SettingsError: `batch_size` is below 1, `policy` is not a policy, or there is nothing to govern.
 
     While iterating:
+        StateError: The model has moved to another device since examples were drawn.
         DataError: A batch cannot be taken apart, the model's output does not fit, or a label lies outside the classes.
         ScoreError: A score is NaN or infinite (the message has the example's index), or not one per example.
 
@@ -122,11 +122,11 @@ class SelectiveLoader:
         self._generator: torch.Generator | None = None  # made on the scoring device at the first draw
         self._group = group
         self._ranks = Ranks(group)
-        self._device = _device_of(model)
+        self._device = device_of(model)
         self._scores = self._new_scores(govern=govern)
         # held weakly: workers that persist hang for 10 s when a DataLoader goes in a cycle
         self._governor = Governor(policy, _weak(self._costs)) if govern else None
-        heeded = govern or (self._traits.needs_score and self._scoring.source == "training")
+        heeded = govern or scoring.watches(self._traits)
         self._passes = TrainingPasses(model, _weak(self._seen)) if heeded else None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -229,6 +229,8 @@ class SelectiveLoader:
         Raises:
             StateError: The state was saved on another kind of device, or of another policy or loader.
         """
+        self._generator = None  # what was drawn with and what waits give way to what is loaded
+        self._queue.clear()
         self._settle_down()
         saved, device = state["generator"], self._device
         if saved is not None and saved["device"] != device.type:
@@ -237,7 +239,6 @@ class SelectiveLoader:
                 f"move the model to {saved['device']} to go on with the same draws"
             )
         load_named_state(self.policy, state["policy"], "policy")
-        self._generator = None
         if saved is not None:
             self._generator = torch.Generator(device)
             self._generator.set_state(saved["state"].cpu())
@@ -251,12 +252,17 @@ class SelectiveLoader:
                 self._governor.load_state_dict(state["governor"])
 
     def _settle_down(self) -> None:
-        """Look where the model is, and which processes there are: both may have changed since this was made."""
+        """Look where the model is, and which processes there are: both may have changed before the first draw."""
         self._ranks = Ranks(self._group)
         if self._governor is not None:
             self._governor.ranks = self._ranks
-        device = _device_of(self.model)
+        device = device_of(self.model)
         if device != self._device:
+            if self._generator is not None or len(self._queue):
+                raise StateError(
+                    f"the model has moved from {self._device} to {device} in the middle of a run: move it back, or "
+                    "make a new loader"
+                )
             self._device = device
             self._scores = self._new_scores(govern=self._governor is not None)
 
@@ -439,11 +445,6 @@ def _weak(method: Callable[..., Any]) -> Callable[..., Any]:
         return alive(*args)
 
     return call
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    first = next(itertools.chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if first is None else first.device
 
 
 def _normalises_over_batch(model: nn.Module) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from rheostat.signals.shards import Shard
@@ -39,12 +38,7 @@ class Ranks:
 
     def stacked(self, values: Tensor) -> Tensor:
         """`[of, ...]`: the tensors of all processes, which have one shape, on the device of this one's."""
-        if self.alone:
-            return values[None]
-        wire = values.to(self._shard.wire()).contiguous()
-        received = [torch.empty_like(wire) for _ in range(self.of)]
-        dist.all_gather(received, wire, group=self._shard.group)
-        return torch.stack(received).to(values.device)
+        return self._shard.stacked(values)
 
     def elsewhere(self, values: Tensor) -> Tensor:
         """`[R]`: what the other processes gave, `[B]` each with a B of its own, in the order of their ranks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -109,6 +110,10 @@ class Scoring:
         if not 0 < self.scale <= 1:
             raise SettingsError(f"scale is {self.scale}: the share of height and width must lie in (0, 1], e.g. 0.5")
 
+    def watches(self, traits: Traits) -> bool:
+        """Whether scores come from the training pass under a policy of these traits, unless a governor moves them."""
+        return traits.needs_score and (self.source or traits.source) == "training"
+
     def resolved(self, traits: Traits, *, govern: bool = False) -> Resolved:
         """This with what a policy asks for wherever nothing was said.
 
@@ -127,12 +132,18 @@ class Scoring:
             "reuse": self.reuse,
             "scale": self.scale != 1,
             "precision": self.precision != "no",
-            "model": self.model,
+            "mode": self.mode != "eval",
+            "model": self.model is not None,
+        }
+        beside = {
+            "source": self.source is not None,
+            "score": self.score is not None,
+            "batch_size": self.batch_size is not None,
         }
         idle = [name for name, given in forward.items() if given]
-        if not traits.needs_score and (idle or self.source or self.batch_size):
-            given = next(iter(idle or (["source"] if self.source else ["batch_size"])))
-            raise SettingsError(f"{given} of the scoring is given and the policy looks at no score: leave it out")
+        said = [*idle, *(name for name, given in beside.items() if given)]
+        if said and not traits.needs_score:
+            raise SettingsError(f"{said[0]} of the scoring is given and the policy looks at no score: leave it out")
         if source == "training" and idle and not govern:
             raise SettingsError(
                 f"source is 'training' and {idle[0]} is given: there is no scoring forward that it could be of; leave "
@@ -209,14 +220,13 @@ class Scorer:
     """
 
     def __init__(self, model: nn.Module, scoring: Resolved) -> None:
-        self._model = unwrapped(scoring.options.model or model)
+        self._model = unwrapped(model if scoring.options.model is None else scoring.options.model)
         self._scoring = scoring
         self._train = scoring.options.mode == "train"
         self._modules = list(self._model.modules())
         written = [m for m in self._modules if self._train or not isinstance(m, _STILL_IN_EVAL)]
         self._buffer_owners = [module for module in written if module._buffers]
-        first = next(self._model.parameters(), None)
-        self._device = torch.device("cpu") if first is None else first.device
+        self._device = device_of(self._model)
         self._cuda = [self._device.index] if self._device.type == "cuda" else []
         # whether the forward moves Python's or numpy's random state: keeping them costs more than the rest of a round,
         # and hardly any model draws from them, so the first round finds out
@@ -277,6 +287,12 @@ class Scorer:
         with torch_random_states_kept(self._cuda), host_random_states_kept() as moved:
             yield
             self._draws_on_host = moved()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model is: its first parameter, or its first buffer; one that has neither is on the CPU."""
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def shrunk(batch: Batch, scale: float) -> Batch:

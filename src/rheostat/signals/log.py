@@ -345,7 +345,7 @@ class ExampleLog:
         size, logits, targets = len(call.examples), list(call.logits.shape), list(call.targets.shape)
         if call.epoch < 0:
             raise SettingsError(f"epoch is {call.epoch}: epochs count from 0")
-        if logits[0] != size or targets not in ([size], logits):
+        if len(logits) != 2 or logits[0] != size or targets not in ([size], logits):
             raise DataError(
                 f"{size} examples have logits {logits} and targets {targets}: the logits must be [{size}, classes], "
                 f"and the targets [{size}] or {logits}"

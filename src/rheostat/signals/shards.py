@@ -47,6 +47,15 @@ class Shard:
         """How many of `size` rows this process owns."""
         return len(range(self.rank, size, self.of))
 
+    def stacked(self, values: Tensor) -> Tensor:
+        """`[of, ...]`: the tensors of all processes, which have one shape, on the device of this one's; collective."""
+        if self.alone:
+            return values[None]
+        wire = values.to(self.wire()).contiguous()
+        received = [torch.empty_like(wire) for _ in range(self.of)]
+        dist.all_gather(received, wire, group=self.group)
+        return torch.stack(received).to(values.device)
+
     def wire(self) -> torch.device:
         """The device whose tensors the group can send: the host's where it can, for there is little to send."""
         return torch.device("cpu" if "cpu:" in dist.get_backend_config(self.group) else "cuda")
@@ -118,19 +127,14 @@ class Outbox:
 def gathered(mine: Shaped[Tensor, "rows k"], size: int, shard: Shard) -> Shaped[Tensor, "size k"]:
     """All rows `[size, K]` in every process, out of the rows that each owns; every process must call it."""
     longest = Shard(0, shard.of).rows(size)
-    padded = torch.zeros(longest, mine.shape[1], dtype=mine.dtype, device=shard.wire())
+    padded = mine.new_zeros(longest, mine.shape[1])
     padded[: len(mine)] = mine
-    parts = [torch.empty_like(padded) for _ in range(shard.of)]
-    dist.all_gather(parts, padded, group=shard.group)
-    return torch.stack(parts, dim=1).flatten(0, 1)[:size].to(mine.device)
+    return shard.stacked(padded).transpose(0, 1).flatten(0, 1)[:size]
 
 
 def of_all(number: int, shard: Shard) -> list[int]:
     """The number that each process gives, in every process; every process must call it."""
-    mine = torch.tensor([number], device=shard.wire())
-    numbers = [torch.empty_like(mine) for _ in range(shard.of)]
-    dist.all_gather(numbers, mine, group=shard.group)
-    return torch.cat(numbers).tolist()
+    return shard.stacked(torch.tensor(number)).tolist()
 
 
 def _delivered(letters: Letters, shard: Shard) -> Letters:

@@ -29,7 +29,8 @@ def losses_of_run(folder: Path, data: ImageData) -> Float[Tensor, " n"]:
         `[N]` float32 on the CPU, in nats; NaN = an example that is not in use.
 
     Raises:
-        StateError: There is no finished run, it was on these very examples, or its model does not fit them.
+        StateError: There is no finished run, it was on these very examples or on other classes, or its model does not
+            fit them.
     """
     run = RunFolder(folder)
     on = run.summary()["data"]
@@ -38,6 +39,12 @@ def losses_of_run(folder: Path, data: ImageData) -> Float[Tensor, " n"]:
             f"the run in {folder} was trained on these very examples: holdout losses are those of a model that has not "
             "seen them, so train it on other data"
         )
+    for theirs, ours in zip(on["classes"], data.classes, strict=False):  # another number of them the model notices
+        if theirs != ours:
+            raise StateError(
+                f"the run in {folder} was trained on the class {theirs!r} where these data have {ours!r}: take a run "
+                "on data of the same classes in the same order"
+            )
     model = run.model(classes=len(data.classes), channels=data.channels, image_size=data.image_size)
     model.to(data.train.labels.device)
     as_it_saw = replace(data, mean=tuple(on["mean"]), std=tuple(on["std"]))

@@ -63,6 +63,7 @@ class ImageLoader:
         self._scale = (1 / (255 * torch.tensor(data.std))).to(device)[:, None, None]
         self._shift = (-torch.tensor(data.mean) / torch.tensor(data.std)).to(device)[:, None, None]
         self.epoch = 0
+        self._left_out: Tensor | None = None  # of the epoch that a state was taken of, until it goes on
 
     @property
     def examples(self) -> int:
@@ -84,12 +85,14 @@ class ImageLoader:
         first = (rank + self.epoch) % of
         self.epoch += 1
         self.look_again()
+        found = self._resume()
         order = self._among
         if self._shuffle:
             order = order[torch.randperm(len(self), generator=torch.Generator().manual_seed(order_seed))]
         labels = self._images.labels
         generator = torch.Generator(labels.device).manual_seed(augment_seeds[rank])
-        for index, pixels in self._images.batches(order[first::of], self._batch_size):
+        batches = self._images.batches(order[first::of], self._batch_size)
+        for index, pixels in _without(found.to(labels.device), batches) if len(found) else batches:
             yield index, (self._prepared(pixels, generator), labels.index_select(0, index))
         if self.shard.alone:  # several processes have to tell each other first what they have found
             self.look_again()
@@ -99,12 +102,22 @@ class ImageLoader:
         self._among = self._ask().cpu()
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of the next epoch."""
-        return {"epoch": self.epoch}
+        """The number of the next epoch, and the examples that it leaves out, `[L]` int64."""
+        left_out = _all_but(self._ask(), self.examples) if self._left_out is None else self._left_out
+        return {"epoch": self.epoch, "left_out": left_out}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the epoch that was next."""
+        """Go on with the epoch that was next, in the order that it has or had, whatever is left out by now."""
         self.epoch = state["epoch"]
+        self._left_out = state.get("left_out")  # states of earlier versions have none
+
+    def _resume(self) -> Int[Tensor, " d"]:
+        """Draw from what the epoch of a loaded state was drawn from; gives what has turned out damaged since."""
+        known = self._among
+        if self._left_out is None:
+            return known[:0]
+        self._among, self._left_out = _all_but(self._left_out, self.examples), None
+        return self._among[~torch.isin(self._among, known)]
 
     def _prepared(self, pixels: Tensor, generator: torch.Generator) -> Float[Tensor, "b ..."]:
         if pixels.is_floating_point():
@@ -116,6 +129,21 @@ class ImageLoader:
         for transform in self._on_normalised:
             images = transform(images, generator)
         return images
+
+
+def _all_but(some: Int[Tensor, " s"], count: int) -> Int[Tensor, " r"]:
+    """The other indices below `count`, ascending."""
+    others = torch.ones(count, dtype=torch.bool)
+    others[some.cpu()] = False
+    return others.nonzero().flatten()
+
+
+def _without(damaged: Tensor, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Leave images out of their batches, as streaming them does: held ones that are damaged are black."""
+    for index, pixels in batches:
+        good = ~torch.isin(index, damaged)
+        if good.any():
+            yield index[good], pixels[good]
 
 
 def must_be_pixels(images: Tensor, augmentations: Sequence[str]) -> None:

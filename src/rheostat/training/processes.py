@@ -148,14 +148,22 @@ def join(device: str) -> Processes:
 
     Raises:
         MissingExtraError: accelerate is not installed.
-        SettingsError: torch.distributed runs and accelerate cannot see it.
+        SettingsError: torch.distributed runs and accelerate cannot see it, or on another device.
     """
     try:
         from accelerate import PartialState
     except ImportError:
         raise MissingExtraError("training needs `accelerate`: pip install 'rheostat[train]'") from None
     # accelerate looks for no peers on the host unless it is told that the host is the device
-    state = PartialState(cpu=device == "cpu" or not torch.accelerator.is_available())
+    on_host = device == "cpu" or not torch.accelerator.is_available()
+    state: Any = PartialState(cpu=on_host)
+    if (state.device.type == "cpu") != on_host and not (dist.is_available() and dist.is_initialized()):
+        PartialState._reset_state()  # an earlier run of this process was on another device
+        state = PartialState(cpu=on_host)
+    if device == "cpu" and state.device.type != "cpu":
+        raise SettingsError(
+            f"device is cpu and the processes have met on {state.device.type}: start them anew, or leave device at auto"
+        )
     seen = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
     if seen != state.num_processes:
         raise SettingsError(

@@ -103,11 +103,10 @@ def _splits(name: str) -> tuple[Any, Any, str]:
         source = name
     try:
         found = datasets.load_dataset(source)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         where = "as images or parquet files" if path.exists() else "from the hub, and is no local path either"
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = f"; {_FORM}" if path.exists() else ""
-        raise DataError(f"data {name!r} cannot be loaded {where}: {reason}{remedy}") from None
+        raise DataError(f"data {name!r} cannot be loaded {where}: {_reason(error)}{remedy}") from None
     if "train" not in found:
         raise DataError(f"data {name!r} has the splits {', '.join(found)} and needs one called 'train'")
     for split in _TEST_SPLITS:
@@ -120,9 +119,19 @@ def _splits(name: str) -> tuple[Any, Any, str]:
         raise DataError(
             f"{name!r} has {len(found['train'])} examples and no test split: at least {_HELD_OUT} are needed"
         )
-    halves = found["train"].train_test_split(test_size=1 / _HELD_OUT, seed=0)
+    parts = found["train"].train_test_split(test_size=1 / _HELD_OUT, seed=0)
     note = f"no test split: one example in {_HELD_OUT}, fixed, is held out of the training split"
-    return halves["train"], halves["test"], note
+    return parts["train"], parts["test"], note
+
+
+def _reason(error: Any) -> str:
+    """Why data could not be loaded, in one line."""
+    datasets = hub()
+    if isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__ is not None:
+        error = error.__cause__  # the error itself says no more than that there was one
+    if isinstance(error, datasets.table.CastError):
+        return f"its files differ in their columns, {error.details().rstrip('.')}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _columns(rows: Any, label_column: str | None) -> tuple[str, str]:

@@ -67,6 +67,19 @@ def test_batches_of_another_form_go_through_forward() -> None:
         holdout_losses(READS_LOGITS, loader)
 
 
+def test_batches_come_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, labels = examples(6).tensors
+    model, elsewhere, came = nn.Linear(4, 4, device="meta"), torch.device("meta"), []
+
+    def forward(model: nn.Module, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        came.extend(part.device for part in (batch["pixels"], *batch["more"][:1]))
+        assert (type(batch["more"]), batch["more"][1]) == (list, ("a", "b", "c", "d", "e", "f"))
+        return logits, labels
+
+    holdout_losses(model, [{"pixels": logits, "more": [labels, ("a", "b", "c", "d", "e", "f")]}], forward=forward)
+    assert came == [elsewhere, elsewhere]
+
+
 def test_what_cannot_be_a_loss_is_told_with_its_index() -> None:
     logits, labels = examples(6).tensors
     broken = logits.clone()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from rheostat.errors import DataError, ScoreError
 from rheostat.records import write_bytes
 from rheostat.select.policy import Traits
-from rheostat.select.scoring import Forward, Scorer, Scoring, logits_and_targets
+from rheostat.select.scoring import Forward, Scorer, Scoring, device_of, logits_and_targets
 from rheostat.signals import batches
 from rheostat.signals.batches import Batch
 from rheostat.signals.loaders import indexed
@@ -34,7 +34,8 @@ def holdout_losses(
     model (as in arXiv:2206.07137).
 
     Args:
-        model: Trained on other examples than these; it is run in eval mode without gradient and left as it was.
+        model: Trained on other examples than these; it is run in eval mode without gradient and left as it was. Batches
+            are moved to the device of its first parameter.
         loader: One epoch of the examples, not augmented, in any order.
         forward: How to run the model on a batch.
 
@@ -47,10 +48,13 @@ def holdout_losses(
         ScoreError: A loss is NaN or infinite; the message has the index.
     """
     scorer = Scorer(model, Scoring(score=cross_entropy, forward=forward).resolved(Traits()))
+    device = device_of(model)
     found: list[tuple[Tensor, Tensor]] = []
     with torch_random_states_kept():  # a loader that shuffles draws from the global one
         for position, batch in indexed(loader):
-            index, scored = position.cpu(), scorer.score(batch, batches.size_of(batch))
+            columns, structure = batches.flatten(batch)
+            there = batches.unflatten(batches.to_device(columns, device), structure)
+            index, scored = position.cpu(), scorer.score(there, batches.size_of(batch))
             if scored.bad_target.any():
                 raise DataError(
                     f"example {_first(index, scored.bad_target)} has a target that is none of the model's "

@@ -25,7 +25,7 @@ class TopK:
     """Keeps the given share of every round that scores highest.
 
     Deterministic, so easy examples are forgotten and mislabelled ones are dwelt on. A round is one batch of the
-    wrapped loader.
+    wrapped loader, or as many candidates as `Scoring.batch_size` says.
 
     Args:
         keep: Share kept of every round, in (0, 1].
