@@ -39,6 +39,7 @@ def measure() -> dict[str, Any]:
             told = _must(["make", target], clone)
             steps[step] = {"wall_s": round(time.monotonic() - began, 1), "cpu_s": round(_children() - before, 1)}
             print(f"{step}: {steps[step]}", flush=True)
+        commit = _must(["git", "rev-parse", "--short=12", "HEAD"], clone).strip()  # whatever is edited meanwhile
         passed, skipped = (sum(map(int, re.findall(rf"(\d+) {word}", told))) for word in ("passed", "skipped"))
         return {
             "bench": "from-scratch",
@@ -46,7 +47,7 @@ def measure() -> dict[str, Any]:
             "tests": {"passed": passed, "skipped": skipped},
             "installed_mb": round(megabytes(clone / ".venv")),
             "report_mb": round(megabytes(clone / "rheostat-demo"), 1),
-            "environment": environment(),
+            "environment": environment() | {"commit": commit},
         }
 
 

@@ -67,6 +67,7 @@ class FakeNode:
         self.budget: dict[str, Any] = {
             "now": 120.0,
             "ceiling": 200.0,
+            "floor": 10.0,
             "used": 101.3,
             "unit": "core-ms/s",
             "cores": 1,

@@ -307,6 +307,8 @@ def test_the_budget_is_set_and_one_that_does_not_do_is_told(page: Page, node: Fa
     expect_text(page.locator("#budget-facts"), "150 core-ms/s")
     node.budget["ceiling"] = 300.0  # somebody else
     wait_until(page, "document.querySelector('#budget-ceiling').value === '300'")
+    node.budget |= {"floor": 310.0, "now": 310.0}  # pictures turn out dearer than was thought
+    expect_text(page.locator("#budget-why"), "Even the cheapest plan costs more than is allowed")
 
 
 @pytest.mark.parametrize("width", [390, 1280])

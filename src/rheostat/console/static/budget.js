@@ -7,6 +7,7 @@ const EXPLAINED = {
   behind: "The node does not keep up: it plans with less.",
   probing: "The node has time to spare: it tries a larger plan.",
 };
+const TOO_LITTLE = "Even the cheapest plan costs more than is allowed: allow more, or remove apps.";
 let edited = false;
 
 export function showBudget(budget) {
@@ -28,7 +29,8 @@ export function showBudget(budget) {
   ]);
   say(byId("budget-state"), budget.state);
   mark(byId("budget-state"), "data-state", budget.state);
-  say(byId("budget-why"), EXPLAINED[budget.state] ?? "");
+  const tooLittle = budget.ceiling !== null && budget.floor > budget.ceiling;
+  say(byId("budget-why"), tooLittle ? TOO_LITTLE : EXPLAINED[budget.state] ?? "");
   say(byId("budget-unit"), budget.unit);
   if (!edited && budget.ceiling !== null) byId("budget-ceiling").value = Number(budget.ceiling.toFixed(1));
 }
