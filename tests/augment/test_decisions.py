@@ -193,6 +193,22 @@ def test_any_order_of_decisions_and_undos_gives_what_stacks_give(store: Decision
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_a_store_that_was_removed_without_its_log_does_not_come_back_in_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    wal = path.with_name("decisions.db-wal")
+    with opened(path) as store:
+        decide(store, 9, "keep")
+        left = wal.read_bytes()  # as a kill leaves it
+    assert left
+    path.unlink()
+    wal.write_bytes(left)
+    with opened(path) as store:
+        assert store.history() == []
+        decide(store, 2, "keep")
+    with opened(path) as store:
+        assert [one.index for one in store.history()] == [2]
+
+
 # ---- several at once
 
 _HAMMER = """
