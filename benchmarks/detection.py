@@ -38,7 +38,7 @@ from rheostat.share.clips import (
 from rheostat.share.curve import STYLES
 from rheostat.share.events import Judged
 from rheostat.share.frames import Picture
-from rheostat.share.node.fleet import Fleet
+from rheostat.share.node.fleet import Fleet, what_runs
 from rheostat.share.node.trial import try_plan
 from rheostat.share.plan import Plan
 from rheostat.share.scheduler import plan
@@ -97,7 +97,7 @@ def measure(
     """Run the plan of every budget and way of sharing on the stream."""
     workload = asked.workload
     rows = []
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[Any, dict[str, Any]] = {}  # by what a plan runs
     for sharing in SHARINGS:
         for budget in budgets:
             try:
@@ -106,7 +106,7 @@ def measure(
                 rows.append({"sharing": sharing, "budget": budget, "least": error.least})
                 log(f"{sharing} at {budget:g}: nothing fits, the least is {error.least:.1f}")
                 continue
-            runs = str([(app.name, app.frozen, app.fps, app.votes) for app in found.apps])
+            runs = what_runs(found)
             if runs not in known:
                 known[runs] = _measured(asked, found, stream, phases)
             row = {"sharing": sharing, "budget": budget, "cost": found.cost, "predicted": found.mean_f1, **known[runs]}

@@ -136,8 +136,8 @@ def read_document(
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        for other, (keys, command) in _KINDS.items():
-            if noun in _KINDS and noun != other and keys <= values.keys():
+        for other, (keys, command) in _KINDS.items() if noun in _KINDS else ():
+            if noun != other and keys <= values.keys():
                 raise SettingsError(f"{place}: it is a {other}, which `{command}` takes") from None
         lines = list(_in_words(error, values))
         more = [f"and {len(lines) - _TOLD} more"] if len(lines) > _TOLD else []
